@@ -1,0 +1,116 @@
+/**
+ * Every reason for which Hubward says no, and how each is spelled on the wire: `[errorCode, message]`. The HTTP status (and
+ * MQTT topic status) is the error code divided by 1000; AMQP derives its condition from that. [device-wire §1.6, service-wire §7]
+ *
+ * The device sees only this row. What was expected and what was found is the refusal's `detail`, for the operator.
+ */
+export const refusals = {
+  // The request itself.
+  BodyMalformed: [400000, 'The request body is not a JSON object.'],
+  ApiVersionMissing: [400000, 'The api-version query parameter is missing or invalid.'],
+  QueryMalformed: [400000, 'Bad Request'],
+  ContinuationInvalid: [400000, 'Bad Request'],
+  RegistrationIdMismatch: [400000, 'The registration ID in the body differs from that of the request.'],
+  RegistrationIdInvalid: [400004, 'Invalid RegistrationId'],
+  MemberInvalid: [400004, 'A member of the request is invalid.'],
+  AttestationUnavailable: [400000, 'This attestation is not available over this protocol.'],
+  PathUnknown: [404000, 'The resource does not exist.'],
+  MethodNotAllowed: [405000, 'The method is not allowed on this resource.'],
+  BodyTooLarge: [413000, 'The request body is too large.'],
+  MediaTypeUnsupported: [415000, 'The content type must be application/json.'],
+
+  // Who is asking: devices.
+  IdScopeUnknown: [401002, 'Unauthorized'],
+  CredentialMissing: [401002, 'Unauthorized'],
+  TokenMalformed: [401002, 'Unauthorized'],
+  TokenExpired: [401002, 'Unauthorized'],
+  TokenForAnotherResource: [401002, 'Unauthorized'],
+  TokenKeyNameInvalid: [401002, 'Unauthorized'],
+  TokenSignatureInvalid: [401002, 'Unauthorized'],
+  TokenSignedWithGroupKey: [401002, 'Unauthorized'],
+  EnrollmentNotFound: [401002, 'Unauthorized'],
+  AttestationTypeMismatch: [401002, 'Unauthorized'],
+  CertificateMissing: [401002, 'Invalid certificate.'],
+  CertificateMalformed: [401002, 'Invalid certificate.'],
+  CertificateCommonNameMissing: [401002, 'Invalid certificate.'],
+  CertificateCommonNameMismatch: [401002, 'Invalid certificate.'],
+  CertificateNotEnrolled: [401002, 'Invalid certificate.'],
+  CertificateExpired: [401002, 'Invalid certificate.'],
+  CertificateNotYetValid: [401002, 'Invalid certificate.'],
+  CertificatePurposeInvalid: [401002, 'Invalid certificate.'],
+  CertificateKeyTooWeak: [401002, 'Invalid certificate.'],
+  ChainTooLong: [401002, 'Invalid certificate.'],
+  ChainSignatureInvalid: [401002, 'Invalid certificate.'],
+  ChainNotAnchored: [401002, 'Invalid certificate.'],
+  ChainIssuerNotCa: [401002, 'Invalid certificate.'],
+  EndorsementKeyMalformed: [400004, 'The endorsement key is not a usable TPM2B_PUBLIC.'],
+  StorageRootKeyMalformed: [400004, 'The storage root key is not a usable TPM2B_PUBLIC.'],
+  EndorsementKeyMismatch: [404201, 'Enrollment not found.'],
+  TpmEnrollmentNotFound: [404201, 'Enrollment not found.'],
+  NonceInvalid: [401002, 'Unauthorized'],
+
+  // Who is asking: operators.
+  ServiceTokenMissing: [401002, 'Unauthorized'],
+  ServiceTokenMalformed: [401002, 'Unauthorized'],
+  ServiceTokenExpired: [401002, 'Unauthorized'],
+  ServiceTokenForAnotherResource: [401002, 'Unauthorized'],
+  ServicePolicyUnknown: [401002, 'Unauthorized'],
+  ServiceTokenSignatureInvalid: [401002, 'Unauthorized'],
+  ServiceRightMissing: [401002, 'Unauthorized'],
+
+  // Records.
+  EnrollmentAbsent: [404201, 'Enrollment not found.'],
+  EnrollmentGroupAbsent: [404202, 'EnrollmentGroup not found.'],
+  RegistrationAbsent: [404201, 'Registration not found.'],
+  DeviceRegistrationAbsent: [404202, 'Registration not found.'],
+  OperationAbsent: [404202, 'Operation not found.'],
+  EnrollmentExists: [409201, 'Enrollment already exists.'],
+  EnrollmentGroupExists: [409202, 'EnrollmentGroup already exists.'],
+  CertificateInUse: [409201, 'The certificate is already used by another enrollment.'],
+  RegistrationConflict: [409203, 'Precondition failed.'],
+  EnrollmentEtagMismatch: [412201, 'ETag is invalid.'],
+  EnrollmentGroupEtagMismatch: [412202, 'ETag is invalid.'],
+  RegistrationEtagMismatch: [412203, 'ETag is invalid.'],
+  QuotaReached: [403201, 'The quota of this resource is reached.'],
+  Throttled: [429001, 'Operations are being throttled for this tenant.'],
+
+  // Where the device is to go. These end an accepted registration as `failed`.
+  NoHubLinked: [401001, 'IoTHub not found.'],
+  NoHubAvailable: [400208, 'No hub is available for allocation.'],
+  StaticHubAmbiguous: [400208, 'Static allocation needs one hub: the enrollment names none and several are linked.'],
+  CustomAllocationFailed: [400207, 'Custom allocation failed.'],
+  HubUnauthorized: [400209, 'The IoT hub refused the credentials of the provisioning service.'],
+  HubRefused: [400000, 'The IoT hub refused the device.'],
+  HubUnavailable: [503000, 'The IoT hub is not available.'],
+} as const satisfies Record<string, readonly [errorCode: number, message: string]>
+
+export type RefusalReason = keyof typeof refusals
+
+/**
+ * The one error that is thrown on purpose. `detail` is for the operator's eyes: what was expected against what was found,
+ * never a secret. `said` replaces the public message where the wire wants a particular one.
+ */
+export class Refusal extends Error {
+  override readonly name = 'Refusal'
+  readonly reason: RefusalReason
+  readonly detail: string
+  readonly errorCode: number
+  /** What the device or client is told. */
+  readonly publicMessage: string
+  /** Seconds after which the caller may try again. */
+  readonly retryAfter: number | undefined
+
+  constructor(reason: RefusalReason, detail: string, options: { said?: string; retryAfter?: number } = {}) {
+    super(`${reason}: ${detail}`)
+    this.reason = reason
+    this.detail = detail
+    this.errorCode = refusals[reason][0]
+    this.publicMessage = options.said ?? refusals[reason][1]
+    this.retryAfter = options.retryAfter
+  }
+
+  /** The HTTP status; also the status in an MQTT response topic. */
+  get status(): number {
+    return Math.floor(this.errorCode / 1000)
+  }
+}

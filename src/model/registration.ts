@@ -1,0 +1,58 @@
+import type { AttestationMechanism } from './enrollment.ts'
+import type { DeviceId, Etag, IdScope, OperationId, RegistrationId } from './identifiers.ts'
+import type { Json } from './json.ts'
+import type { Timestamp } from './timestamp.ts'
+
+export type Substatus =
+  'initialAssignment' | 'deviceDataMigrated' | 'deviceDataReset' | 'reprovisionedToInitialAssignment'
+
+/** A hub and the identity a device has there. */
+export interface Assignment {
+  readonly assignedHub: string
+  readonly deviceId: DeviceId
+  readonly substatus: Substatus
+}
+
+/**
+ * What the service remembers of a device that registered. Written by registering only. An assignment, once made, is kept
+ * while later attempts fail or the enrollment is disabled, so that the device can go on from it.
+ */
+export interface Registration {
+  readonly registrationId: RegistrationId
+  readonly enrollmentGroupId?: string
+  readonly attestationType: AttestationMechanism['type']
+  readonly status: 'assigning' | 'assigned' | 'failed' | 'disabled'
+  readonly assignment?: Assignment
+  readonly failure?: Failure
+  /** From custom allocation. */
+  readonly payload?: Json
+  readonly createdDateTimeUtc: Timestamp
+  readonly lastUpdatedDateTimeUtc: Timestamp
+  readonly etag: Etag
+}
+
+/** Why a registration ended `failed`, as the device and the operator see it. */
+export interface Failure {
+  readonly errorCode: number
+  readonly errorMessage: string
+}
+
+/** One run of the register call, pollable from any connection until it expires. */
+export interface Operation {
+  readonly id: OperationId
+  readonly idScope: IdScope
+  readonly registrationId: RegistrationId
+  readonly status: 'assigning' | 'assigned' | 'failed'
+  /** The state that a poll is answered with; absent while assigning. */
+  readonly result?: OperationResult
+  /** What is needed to run the operation to its end after a restart; present only while assigning. */
+  readonly resume?: Json
+  readonly createdAt: number
+}
+
+/** The registration as it was when the operation ended, with what only this operation may show. */
+export interface OperationResult {
+  readonly registration: Registration
+  /** TPM: the hub key wrapped for this device, base64. [device-wire §5.4] */
+  readonly authenticationKey?: string
+}

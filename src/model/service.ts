@@ -1,0 +1,48 @@
+import type { IdScope } from './identifiers.ts'
+import type { Secret } from './secret.ts'
+import type { Timestamp } from './timestamp.ts'
+
+/** One provisioning service instance: a tenant. Its ID scope is the key of everything that belongs to it. */
+export interface ProvisioningService {
+  readonly idScope: IdScope
+  readonly name: string
+  /** Host names under which its service operations endpoint answers, lower case. */
+  readonly hostNames: readonly string[]
+  readonly allocationPolicy: ServiceAllocationPolicy
+  readonly createdDateTimeUtc: Timestamp
+}
+
+/** `custom` exists at enrollments only. [service-wire §8.1] */
+export type ServiceAllocationPolicy = 'hashed' | 'geoLatency' | 'static'
+
+export type AllocationPolicyName = ServiceAllocationPolicy | 'custom'
+
+/** What a policy's holder may do. `EnrollmentWrite` contains the two reads below it. [service-wire §1.4] */
+export type Right =
+  | 'ServiceConfig'
+  | 'EnrollmentRead'
+  | 'EnrollmentWrite'
+  | 'DeviceConnect'
+  | 'RegistrationStatusRead'
+  | 'RegistrationStatusWrite'
+
+/** A named pair of keys with rights on the service operations endpoint. */
+export interface SharedAccessPolicy {
+  readonly keyName: string
+  readonly primaryKey: Secret
+  readonly secondaryKey: Secret
+  readonly rights: readonly Right[]
+}
+
+/** An IoT hub to which this instance may assign devices. */
+export interface LinkedHub {
+  /** The spelling that devices are given as `assignedHub`; compared without regard to case. */
+  readonly hostName: string
+  readonly keyName: string
+  readonly key: Secret
+  readonly location: string
+  /** 1 to 1000. */
+  readonly allocationWeight: number
+  /** False takes the hub out of automatic allocation, even if an enrollment names it. */
+  readonly applyAllocationPolicy: boolean
+}

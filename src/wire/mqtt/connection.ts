@@ -1,0 +1,221 @@
+import type { Peer } from '../peer.ts'
+import { connack, type Connect, type ConnackCode, type Packet, type Publish } from './packets.ts'
+import { MalformedPacket, PacketReader } from './reader.ts'
+import { connackPacket, pingrespPacket, pubackPacket, publishPacket, subackPacket, unsubackPacket } from './writer.ts'
+
+/** The bytes below MQTT: a TLS socket or a WebSocket. */
+export interface ByteStream {
+  send(bytes: Buffer): void
+  /** Close without regard to what has not been sent. */
+  destroy(): void
+  /** Close once what was sent is out. */
+  end(): void
+  pause(): void
+  resume(): void
+}
+
+/** What a service says to a CONNECT: a session, or the code it refuses with. */
+export type Admission =
+  { readonly session: MqttSession; readonly sessionPresent: boolean } | { readonly refused: ConnackCode }
+
+/** One client's dealings with a service, after a successful CONNECT. The connection calls one method at a time, in order. */
+export interface MqttSession {
+  /** The SUBACK return code for each filter, in order. SUBACK is sent when this settles. */
+  readonly subscribe: (
+    filters: readonly { filter: string; qos: number }[],
+  ) => readonly number[] | Promise<readonly number[]>
+  readonly unsubscribe: (filters: readonly string[]) => void
+  /** PUBACK (QoS 1) is sent when this settles; throw MalformedPacket to close the connection instead. */
+  readonly publish: (packet: Publish) => void | Promise<void>
+  /** After SUBACK is on its way: the moment to deliver what waited for the subscription. */
+  readonly subscribed?: () => void
+  readonly acknowledged?: (packetId: number) => void
+  /** Called once, however the connection ended; `graceful` if the client sent DISCONNECT. */
+  readonly closed: (graceful: boolean) => void
+}
+
+/** Who may answer a CONNECT; the listener asks each service in turn. */
+export type MqttService = (connect: Connect, connection: MqttConnection) => undefined | Admission | Promise<Admission>
+
+export interface MqttLimits {
+  /** Largest packet, in bytes. */
+  readonly packetBytes: number
+  /** Milliseconds from the start of the connection to CONNECT. */
+  readonly connectTimeout: number
+  /** Milliseconds without traffic that a client with keep-alive 0 may take. */
+  readonly idleTimeout: number
+}
+
+const patience = 1.5 // of the keep-alive. [MQTT-3.1.2-24]
+
+/**
+ * The server's side of one MQTT 3.1.1 connection, over any byte stream: packets in order, acknowledgements, keep-alive.
+ * Whatever breaks the protocol closes the connection and nothing else.
+ */
+export class MqttConnection {
+  readonly peer: Peer
+  readonly #stream: ByteStream
+  readonly #services: readonly MqttService[]
+  readonly #reader: PacketReader
+  readonly #limits: MqttLimits
+  readonly #onFault: (fault: unknown) => void
+  #session: MqttSession | undefined
+  #connected = false
+  #closed = false
+  #graceful = false
+  #busy = false
+  #queue: Packet[] = []
+  #timer: NodeJS.Timeout
+  #outgoing: Buffer[] = []
+  #nextPacketId = 1
+
+  constructor(
+    stream: ByteStream,
+    peer: Peer,
+    services: readonly MqttService[],
+    limits: MqttLimits,
+    onFault: (fault: unknown) => void,
+  ) {
+    this.#stream = stream
+    this.peer = peer
+    this.#services = services
+    this.#limits = limits
+    this.#onFault = onFault
+    this.#reader = new PacketReader(limits.packetBytes)
+    this.#timer = setTimeout(() => this.destroy(), limits.connectTimeout)
+  }
+
+  /** Feed bytes from the stream. */
+  receive(chunk: Buffer): void {
+    if (this.#closed) return
+    this.#timer.refresh()
+    try {
+      for (const packet of this.#reader.read(chunk)) this.#queue.push(packet)
+    } catch (error) {
+      // What came before the broken packet was whole, but a client that breaks the protocol is owed nothing more.
+      if (!(error instanceof MalformedPacket)) this.#onFault(error)
+      return this.destroy()
+    }
+    if (!this.#busy) void this.#drain()
+  }
+
+  /** Send a PUBLISH; gives the packet identifier of a QoS 1 delivery, 0 otherwise. */
+  publish(topic: string, payload: Buffer, qos: 0 | 1, options: { dup?: boolean; packetId?: number } = {}): number {
+    const packetId = qos === 0 ? 0 : (options.packetId ?? this.newPacketId())
+    this.#send(publishPacket(topic, payload, qos, packetId, options.dup))
+    return packetId
+  }
+
+  newPacketId(): number {
+    const id = this.#nextPacketId
+    this.#nextPacketId = id === 0xffff ? 1 : id + 1
+    return id
+  }
+
+  /** Cut the connection. */
+  destroy(): void {
+    this.streamClosed()
+    this.#stream.destroy()
+  }
+
+  /** Send what is waiting, then close. */
+  end(): void {
+    this.#flush()
+    this.streamClosed()
+    this.#stream.end()
+  }
+
+  /** To be called when the stream has closed. */
+  streamClosed(): void {
+    if (this.#closed) return
+    this.#closed = true
+    clearTimeout(this.#timer)
+    this.#session?.closed(this.#graceful)
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  async #drain(): Promise<void> {
+    this.#busy = true
+    this.#stream.pause()
+    try {
+      for (let packet = this.#queue.shift(); packet && !this.#closed; packet = this.#queue.shift())
+        await this.#handle(packet)
+    } catch (error) {
+      if (!(error instanceof MalformedPacket)) this.#onFault(error)
+      this.destroy()
+    }
+    this.#busy = false
+    if (!this.#closed) this.#stream.resume()
+  }
+
+  async #handle(packet: Packet): Promise<void> {
+    if (packet.type === 'connect') return this.#connect(packet)
+    const session = this.#session
+    if (!session) throw new MalformedPacket('the first packet is not CONNECT') // [MQTT-3.1.0-1]
+    switch (packet.type) {
+      case 'publish':
+        if (packet.qos === 2) throw new MalformedPacket('QoS 2 is not offered')
+        await session.publish(packet)
+        if (packet.qos === 1) this.#send(pubackPacket(packet.packetId))
+        return
+      case 'puback':
+        return session.acknowledged?.(packet.packetId)
+      case 'subscribe':
+        this.#send(subackPacket(packet.packetId, await session.subscribe(packet.filters)))
+        return session.subscribed?.()
+      case 'unsubscribe':
+        session.unsubscribe(packet.filters)
+        return this.#send(unsubackPacket(packet.packetId))
+      case 'pingreq':
+        return this.#send(pingrespPacket)
+      case 'disconnect':
+        this.#graceful = true
+        return this.end()
+    }
+  }
+
+  async #connect(packet: Connect): Promise<void> {
+    if (this.#connected) throw new MalformedPacket('a second CONNECT') // [MQTT-3.1.0-2]
+    this.#connected = true
+    const admission = await this.#admit(packet)
+    if (this.#closed) {
+      // The client left while it was being admitted; its session must hear of that.
+      if ('session' in admission) admission.session.closed(false)
+      return
+    }
+    if ('refused' in admission) {
+      this.#send(connackPacket(admission.refused, false))
+      return this.end()
+    }
+    this.#session = admission.session
+    this.#send(connackPacket(connack.accepted, admission.sessionPresent))
+    clearTimeout(this.#timer)
+    const silence = packet.keepAlive > 0 ? packet.keepAlive * 1000 * patience : this.#limits.idleTimeout
+    this.#timer = setTimeout(() => this.destroy(), silence)
+  }
+
+  async #admit(packet: Connect): Promise<Admission> {
+    if (packet.protocol !== 'MQTT' || packet.level !== 4) return { refused: connack.unacceptableProtocol }
+    for (const service of this.#services) {
+      const admission = await service(packet, this)
+      if (admission) return admission
+    }
+    return { refused: connack.badUserNameOrPassword }
+  }
+
+  /** Packets of one turn leave in one write: each write is a TLS record. */
+  #send(packet: Buffer): void {
+    if (this.#closed) return
+    if (this.#outgoing.push(packet) === 1) queueMicrotask(() => this.#flush())
+  }
+
+  #flush(): void {
+    if (this.#outgoing.length === 0 || this.#closed) return
+    const bytes = this.#outgoing.length === 1 ? this.#outgoing[0]! : Buffer.concat(this.#outgoing)
+    this.#outgoing = []
+    this.#stream.send(bytes)
+  }
+}

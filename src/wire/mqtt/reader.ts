@@ -1,0 +1,182 @@
+import type { Connect, Packet, Publish } from './packets.ts'
+
+/** The bytes break the protocol; the only answer is to close the connection. [MQTT-4.8.0-1] */
+export class MalformedPacket extends Error {
+  override readonly name = 'MalformedPacket'
+}
+
+/**
+ * Cuts a byte stream into packets. A packet larger than `limit` bytes throws as soon as its length is known, so that no
+ * more than that is ever held.
+ */
+export class PacketReader {
+  readonly #limit: number
+  #held: Buffer = Buffer.alloc(0)
+
+  constructor(limit: number) {
+    this.#limit = limit
+  }
+
+  /** The packets that this chunk completes, in order. Throws MalformedPacket. */
+  *read(chunk: Buffer): Generator<Packet> {
+    this.#held = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk])
+    for (;;) {
+      const size = remainingLength(this.#held)
+      if (!size) return
+      if (size.body > this.#limit)
+        throw new MalformedPacket(`a packet of ${size.body} bytes; the limit is ${this.#limit}`)
+      const end = size.header + size.body
+      if (this.#held.length < end) return
+      const packet = parse(this.#held[0]!, this.#held.subarray(size.header, end))
+      this.#held = this.#held.subarray(end)
+      yield packet
+    }
+  }
+}
+
+/** The variable-length size after the first byte, or undefined until it is complete. [MQTT-2.2.3] */
+function remainingLength(bytes: Buffer): { header: number; body: number } | undefined {
+  let body = 0
+  for (let at = 1; at <= 4; at++) {
+    const digit = bytes[at]
+    if (digit === undefined) return undefined
+    body += (digit & 0x7f) * 128 ** (at - 1)
+    if (digit < 0x80) return { header: at + 1, body }
+  }
+  throw new MalformedPacket('the remaining length is longer than four bytes')
+}
+
+function parse(first: number, body: Buffer): Packet {
+  const fields = new Fields(body)
+  const flags = first & 0x0f
+  switch (first >> 4) {
+    case 1:
+      return connect(fields)
+    case 3:
+      return publish(fields, flags)
+    case 4:
+      return { type: 'puback', packetId: fields.packetId() }
+    case 8: {
+      demand(flags === 2, 'SUBSCRIBE has the wrong flags')
+      const packetId = fields.packetId()
+      const filters = []
+      while (!fields.atEnd) {
+        const filter = fields.text()
+        const qos = fields.byte()
+        demand(qos <= 2, 'a requested QoS is not 0, 1 or 2')
+        filters.push({ filter, qos })
+      }
+      demand(filters.length > 0, 'SUBSCRIBE names no filter')
+      return { type: 'subscribe', packetId, filters }
+    }
+    case 10: {
+      demand(flags === 2, 'UNSUBSCRIBE has the wrong flags')
+      const packetId = fields.packetId()
+      const filters = []
+      while (!fields.atEnd) filters.push(fields.text())
+      demand(filters.length > 0, 'UNSUBSCRIBE names no filter')
+      return { type: 'unsubscribe', packetId, filters }
+    }
+    case 12:
+      return { type: 'pingreq' }
+    case 14:
+      return { type: 'disconnect' }
+    default:
+      throw new MalformedPacket(`packet type ${first >> 4} is not for a server`)
+  }
+}
+
+function connect(fields: Fields): Connect {
+  const protocol = fields.text()
+  const level = fields.byte()
+  const flags = fields.byte()
+  demand((flags & 1) === 0, 'the reserved CONNECT flag is set')
+  const keepAlive = fields.number()
+  const clientId = fields.text()
+  const hasWill = (flags & 0x04) !== 0
+  const will = hasWill
+    ? { topic: fields.text(), payload: fields.bytes(), qos: (flags >> 3) & 3, retain: (flags & 0x20) !== 0 }
+    : undefined
+  const userName = (flags & 0x80) !== 0 ? fields.text() : undefined
+  const password = (flags & 0x40) !== 0 ? fields.bytes() : undefined
+  return {
+    type: 'connect',
+    protocol,
+    level,
+    clientId,
+    cleanSession: (flags & 2) !== 0,
+    keepAlive,
+    userName,
+    password,
+    will,
+  }
+}
+
+function publish(fields: Fields, flags: number): Publish {
+  const qos = (flags >> 1) & 3
+  demand(qos <= 2, 'QoS 3 does not exist')
+  const topic = fields.text()
+  demand(topic.length > 0 && !/[+#\0]/.test(topic), 'the topic name is empty or has a wildcard')
+  const packetId = qos > 0 ? fields.packetId() : 0
+  return {
+    type: 'publish',
+    topic,
+    qos,
+    packetId,
+    retain: (flags & 1) !== 0,
+    dup: (flags & 8) !== 0,
+    payload: fields.rest(),
+  }
+}
+
+/** Reads the fields of one packet in order; running past its end is malformed. */
+class Fields {
+  readonly #body: Buffer
+  #at = 0
+
+  constructor(body: Buffer) {
+    this.#body = body
+  }
+
+  get atEnd(): boolean {
+    return this.#at >= this.#body.length
+  }
+
+  byte(): number {
+    return this.#take(1)[0]!
+  }
+
+  number(): number {
+    return this.#take(2).readUInt16BE()
+  }
+
+  packetId(): number {
+    const id = this.number()
+    demand(id !== 0, 'the packet identifier is 0')
+    return id
+  }
+
+  bytes(): Buffer {
+    return this.#take(this.number())
+  }
+
+  text(): string {
+    return this.bytes().toString('utf8')
+  }
+
+  rest(): Buffer {
+    return this.#take(this.#body.length - this.#at)
+  }
+
+  #take(length: number): Buffer {
+    const end = this.#at + length
+    demand(end <= this.#body.length, 'a field runs past the end of its packet')
+    const bytes = this.#body.subarray(this.#at, end)
+    this.#at = end
+    return bytes
+  }
+}
+
+function demand(condition: boolean, what: string): asserts condition {
+  if (!condition) throw new MalformedPacket(what)
+}
