@@ -1,0 +1,126 @@
+import type { CaCertificate } from '../model/ca-certificate.ts'
+import type { Enrollment, EnrollmentGroup, IndividualEnrollment } from '../model/enrollment.ts'
+import type { Etag, IdScope, OperationId, RegistrationId } from '../model/identifiers.ts'
+import type { Operation, Registration } from '../model/registration.ts'
+import type { Secret } from '../model/secret.ts'
+import type { LinkedHub, ProvisioningService, SharedAccessPolicy } from '../model/service.ts'
+
+/**
+ * Everything that is remembered. Reads see all that was committed; writing is possible only inside `transact`. Every key
+ * begins with the ID scope, so that no reader can wander into another tenant.
+ */
+export interface Store extends Reader, AsyncDisposable {
+  /**
+   * Run `work`, which notes down its writes, and commit them as one transaction. Settles after the commit is durable;
+   * rejects with Conflict, and with nothing written, if a precondition of one of the writes did not hold.
+   */
+  readonly transact: (work: (writer: Writer) => void) => Promise<void>
+}
+
+/** A record was not in the state that the writer had read: it exists, is gone, or has another etag. Read again. */
+export class Conflict extends Error {
+  override readonly name = 'Conflict'
+}
+
+/** A slice of a collection in the order of its keys: up to `limit` records whose key is greater than `after`. */
+export interface Slice {
+  readonly after: string
+  readonly limit: number
+}
+
+export interface Reader {
+  readonly services: {
+    readonly byIdScope: (idScope: string) => Promise<ProvisioningService | undefined>
+    readonly byHostName: (hostName: string) => Promise<ProvisioningService | undefined>
+    readonly all: () => Promise<readonly ProvisioningService[]>
+  }
+  readonly policies: {
+    /** Policy names are compared without regard to case. */
+    readonly get: (idScope: IdScope, keyName: string) => Promise<SharedAccessPolicy | undefined>
+    readonly all: (idScope: IdScope) => Promise<readonly SharedAccessPolicy[]>
+  }
+  readonly linkedHubs: {
+    /** In the order of their host names. */
+    readonly all: (idScope: IdScope) => Promise<readonly LinkedHub[]>
+  }
+  readonly caCertificates: {
+    readonly get: (idScope: IdScope, name: string) => Promise<CaCertificate | undefined>
+    readonly all: (idScope: IdScope) => Promise<readonly CaCertificate[]>
+  }
+  readonly enrollments: {
+    readonly get: (idScope: IdScope, registrationId: string) => Promise<IndividualEnrollment | undefined>
+    readonly slice: (idScope: IdScope, slice: Slice) => Promise<readonly IndividualEnrollment[]>
+    readonly count: (idScope: IdScope) => Promise<number>
+    /** Those that hold this certificate (SHA-256, upper-case hex) as primary or secondary. */
+    readonly withCertificate: (idScope: IdScope, thumbprint: string) => Promise<readonly IndividualEnrollment[]>
+  }
+  readonly enrollmentGroups: {
+    readonly get: (idScope: IdScope, enrollmentGroupId: string) => Promise<EnrollmentGroup | undefined>
+    readonly slice: (idScope: IdScope, slice: Slice) => Promise<readonly EnrollmentGroup[]>
+    readonly count: (idScope: IdScope) => Promise<number>
+    readonly withCertificate: (idScope: IdScope, thumbprint: string) => Promise<readonly EnrollmentGroup[]>
+    /** Those that refer to the CA certificate uploaded under this name. */
+    readonly withCaReference: (idScope: IdScope, name: string) => Promise<readonly EnrollmentGroup[]>
+    readonly withSymmetricKey: (idScope: IdScope) => Promise<readonly EnrollmentGroup[]>
+  }
+  readonly registrations: {
+    readonly get: (idScope: IdScope, registrationId: string) => Promise<Registration | undefined>
+    readonly sliceOfGroup: (
+      idScope: IdScope,
+      enrollmentGroupId: string,
+      slice: Slice,
+    ) => Promise<readonly Registration[]>
+  }
+  readonly operations: {
+    readonly get: (idScope: IdScope, id: OperationId) => Promise<Operation | undefined>
+    /** Every operation that is still assigning, of every instance: what a restart has to resume. */
+    readonly unfinished: () => Promise<readonly Operation[]>
+  }
+  readonly keys: {
+    /** A secret of the deployment itself, such as the one that TPM nonces are derived from. */
+    readonly get: (name: string) => Promise<Secret | undefined>
+  }
+}
+
+export interface Writer {
+  readonly services: {
+    readonly create: (service: ProvisioningService) => void
+    readonly replace: (service: ProvisioningService) => void
+  }
+  readonly policies: {
+    readonly put: (idScope: IdScope, policy: SharedAccessPolicy) => void
+    readonly delete: (idScope: IdScope, keyName: string) => void
+  }
+  readonly linkedHubs: {
+    readonly put: (idScope: IdScope, hub: LinkedHub) => void
+    readonly delete: (idScope: IdScope, hostName: string) => void
+  }
+  readonly caCertificates: {
+    /** `replaces` is the etag that was read; absent to create. */
+    readonly put: (idScope: IdScope, certificate: CaCertificate, replaces?: Etag) => void
+    readonly delete: (idScope: IdScope, name: string) => void
+  }
+  /** Individual enrollments and enrollment groups alike: the record itself says which. */
+  readonly enrollments: {
+    /** Conflict if it exists. */
+    readonly create: (idScope: IdScope, enrollment: Enrollment) => void
+    /** Conflict unless the stored record has the etag `replaces`. */
+    readonly replace: (idScope: IdScope, enrollment: Enrollment, replaces: Etag) => void
+    /** Conflict unless it is there, with its present etag. */
+    readonly delete: (idScope: IdScope, enrollment: Enrollment) => void
+  }
+  readonly registrations: {
+    /** `replaces` is the etag that was read; absent to create. */
+    readonly put: (idScope: IdScope, registration: Registration, replaces?: Etag) => void
+    /** Whatever its etag; Conflict if there is none with the etag `expected`, where that is given. */
+    readonly delete: (idScope: IdScope, registrationId: RegistrationId, expected?: Etag) => void
+  }
+  readonly operations: {
+    readonly put: (operation: Operation) => void
+    /** Forget those that began before this moment, in milliseconds since 1970. */
+    readonly expire: (before: number) => void
+  }
+  readonly keys: {
+    readonly create: (name: string, key: Secret) => void
+  }
+}

@@ -1,0 +1,283 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { EnrollmentGroup, IndividualEnrollment } from '../../src/model/enrollment.ts'
+import { newEtag } from '../../src/model/identifiers.ts'
+import type { Operation, Registration } from '../../src/model/registration.ts'
+import { Secret } from '../../src/model/secret.ts'
+import { timestamp } from '../../src/model/timestamp.ts'
+import { Conflict, type Store } from '../../src/store/store.ts'
+
+const idScope = '0ne00000001'
+const now = timestamp(1_900_000_000_000)
+const entry = { provisioningStatus: 'enabled', createdDateTimeUtc: now, lastUpdatedDateTimeUtc: now } as const
+const key = (byte: number) => new Secret(Buffer.alloc(32, byte))
+
+const individual = (registrationId: string, more: Partial<IndividualEnrollment> = {}): IndividualEnrollment => ({
+  ...entry,
+  kind: 'individual',
+  registrationId,
+  attestation: { type: 'symmetricKey', primaryKey: key(1), secondaryKey: key(2) },
+  etag: newEtag(),
+  ...more,
+})
+
+const group = (enrollmentGroupId: string, more: Partial<EnrollmentGroup> = {}): EnrollmentGroup => ({
+  ...entry,
+  kind: 'group',
+  enrollmentGroupId,
+  attestation: { type: 'symmetricKey', primaryKey: key(3), secondaryKey: key(4) },
+  etag: newEtag(),
+  ...more,
+})
+
+const certificate = (sha256Thumbprint: string) => ({
+  der: 'MIIB',
+  info: {
+    subjectName: 'CN=x',
+    sha1Thumbprint: 'AA',
+    sha256Thumbprint,
+    issuerName: 'CN=y',
+    notBeforeUtc: '2030-01-01T00:00:00Z',
+    notAfterUtc: '2031-01-01T00:00:00Z',
+    serialNumber: '01',
+    version: 3,
+  },
+})
+
+const registration = (registrationId: string, more: Partial<Registration> = {}): Registration => ({
+  registrationId,
+  attestationType: 'symmetricKey',
+  status: 'assigned',
+  assignment: { assignedHub: 'Hub-A.example', deviceId: registrationId, substatus: 'initialAssignment' },
+  createdDateTimeUtc: now,
+  lastUpdatedDateTimeUtc: now,
+  etag: newEtag(),
+  ...more,
+})
+
+/** What every store promises. `reopen` gives a new store over what the last one left behind. */
+export function storeContract(
+  name: string,
+  open: () => Promise<Store>,
+  reopen: (store: Store) => Promise<Store>,
+): void {
+  const promise = (what: string, prove: (store: Store) => Promise<void>) =>
+    test(`${name}: ${what}`, async () => {
+      await using store = await open()
+      await prove(store)
+    })
+
+  promise('an enrollment is found under any spelling of its ID, with its keys', async (store) => {
+    const enrollment = individual('Pump-17')
+    await store.transact((write) => write.enrollments.create(idScope, enrollment))
+    const found = await store.enrollments.get(idScope, 'pUMP-17')
+    assert.equal(found?.registrationId, 'Pump-17')
+    assert.ok(found.attestation.type === 'symmetricKey' && found.attestation.primaryKey.equals(key(1)))
+    assert.ok(found.attestation.secondaryKey.equals(key(2)))
+  })
+
+  promise('nothing of one tenant is seen by another', async (store) => {
+    await store.transact((write) => {
+      write.enrollments.create(idScope, individual('a'))
+      write.enrollments.create(idScope, group('g'))
+      write.registrations.put(idScope, registration('a', { enrollmentGroupId: 'g' }))
+      write.operations.put({ id: '5.1', idScope, registrationId: 'a', status: 'assigning', createdAt: 1 })
+    })
+    const other = '0ne00000002'
+    assert.equal(await store.enrollments.get(other, 'a'), undefined)
+    assert.equal(await store.enrollmentGroups.get(other, 'g'), undefined)
+    assert.deepEqual(await store.enrollmentGroups.withSymmetricKey(other), [])
+    assert.equal(await store.registrations.get(other, 'a'), undefined)
+    assert.deepEqual(await store.registrations.sliceOfGroup(other, 'g', { after: '', limit: 9 }), [])
+    assert.equal(await store.operations.get(other, '5.1'), undefined)
+    assert.equal(await store.enrollments.count(other), 0)
+  })
+
+  promise('an individual enrollment and a group may share an ID', async (store) => {
+    await store.transact((write) => {
+      write.enrollments.create(idScope, individual('same'))
+      write.enrollments.create(idScope, group('same'))
+    })
+    assert.equal((await store.enrollments.get(idScope, 'same'))?.kind, 'individual')
+    assert.equal((await store.enrollmentGroups.get(idScope, 'same'))?.kind, 'group')
+  })
+
+  promise('creating what exists, in any spelling, is a conflict and changes nothing', async (store) => {
+    await store.transact((write) => write.enrollments.create(idScope, individual('Pump')))
+    const again = store.transact((write) => {
+      write.enrollments.create(idScope, individual('other'))
+      write.enrollments.create(idScope, individual('pump', { provisioningStatus: 'disabled' }))
+    })
+    await assert.rejects(again, Conflict)
+    assert.equal((await store.enrollments.get(idScope, 'pump'))?.provisioningStatus, 'enabled')
+    assert.equal(await store.enrollments.get(idScope, 'other'), undefined, 'the transaction is all or nothing')
+  })
+
+  promise('replacing and deleting ask for the etag that was read', async (store) => {
+    const first = individual('a')
+    const second = individual('a', { provisioningStatus: 'disabled' })
+    await store.transact((write) => write.enrollments.create(idScope, first))
+    await store.transact((write) => write.enrollments.replace(idScope, second, first.etag))
+    assert.equal((await store.enrollments.get(idScope, 'a'))?.provisioningStatus, 'disabled')
+    await assert.rejects(
+      store.transact((write) => write.enrollments.replace(idScope, first, first.etag)),
+      Conflict,
+    )
+    await assert.rejects(
+      store.transact((write) => write.enrollments.delete(idScope, first)),
+      Conflict,
+    )
+    await store.transact((write) => write.enrollments.delete(idScope, second))
+    assert.equal(await store.enrollments.get(idScope, 'a'), undefined)
+  })
+
+  promise('of many writers of one record at one moment exactly one wins', async (store) => {
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 20 }, () => store.transact((write) => write.enrollments.create(idScope, individual('one')))),
+    )
+    assert.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 1)
+    assert.equal(await store.enrollments.count(idScope), 1)
+  })
+
+  promise('enrollments are found by primary and secondary certificate, and groups by CA reference', async (store) => {
+    await store.transact((write) => {
+      write.enrollments.create(
+        idScope,
+        individual('leaf', {
+          attestation: {
+            type: 'x509',
+            of: 'clientCertificates',
+            primary: certificate('A1'),
+            secondary: certificate('B2'),
+          },
+        }),
+      )
+      write.enrollments.create(
+        idScope,
+        group('ca', { attestation: { type: 'x509', of: 'signingCertificates', secondary: certificate('C3') } }),
+      )
+      write.enrollments.create(
+        idScope,
+        group('ref', { attestation: { type: 'x509', of: 'caReferences', primary: 'Root-1' } }),
+      )
+    })
+    const names = (found: readonly { registrationId?: string; enrollmentGroupId?: string }[]) =>
+      found.map(({ registrationId, enrollmentGroupId }) => registrationId ?? enrollmentGroupId)
+    assert.deepEqual(names(await store.enrollments.withCertificate(idScope, 'A1')), ['leaf'])
+    assert.deepEqual(names(await store.enrollments.withCertificate(idScope, 'B2')), ['leaf'])
+    assert.deepEqual(names(await store.enrollments.withCertificate(idScope, 'C3')), [])
+    assert.deepEqual(names(await store.enrollmentGroups.withCertificate(idScope, 'C3')), ['ca'])
+    assert.deepEqual(names(await store.enrollmentGroups.withCaReference(idScope, 'root-1')), ['ref'])
+    assert.deepEqual(names(await store.enrollmentGroups.withSymmetricKey(idScope)), [])
+  })
+
+  promise('slices go through a collection in order, each beginning after the last key', async (store) => {
+    await store.transact((write) => {
+      for (const id of ['c', 'A', 'b', 'd']) write.enrollments.create(idScope, individual(id))
+    })
+    const first = await store.enrollments.slice(idScope, { after: '', limit: 3 })
+    assert.deepEqual(
+      first.map((enrollment) => enrollment.registrationId),
+      ['A', 'b', 'c'],
+    )
+    const rest = await store.enrollments.slice(idScope, { after: 'c', limit: 3 })
+    assert.deepEqual(
+      rest.map((enrollment) => enrollment.registrationId),
+      ['d'],
+    )
+  })
+
+  promise('a registration is written against the etag that was read, and listed by its group', async (store) => {
+    const first = registration('Unit-1', { enrollmentGroupId: 'Line' })
+    await store.transact((write) => write.registrations.put(idScope, first))
+    await assert.rejects(
+      store.transact((write) => write.registrations.put(idScope, registration('unit-1'))),
+      Conflict,
+    )
+    const second = registration('Unit-1', { enrollmentGroupId: 'Line', status: 'disabled' })
+    await store.transact((write) => write.registrations.put(idScope, second, first.etag))
+    const listed = await store.registrations.sliceOfGroup(idScope, 'line', { after: '', limit: 10 })
+    assert.deepEqual(listed, [second])
+    await assert.rejects(
+      store.transact((write) => write.registrations.delete(idScope, 'unit-1', first.etag)),
+      Conflict,
+    )
+    await store.transact((write) => write.registrations.delete(idScope, 'unit-1'))
+    assert.equal(await store.registrations.get(idScope, 'Unit-1'), undefined)
+  })
+
+  promise('unfinished operations are those that are still assigning, and old ones expire', async (store) => {
+    const operation = (id: string, more: Partial<Operation>): Operation => ({
+      id,
+      idScope,
+      registrationId: 'a',
+      status: 'assigning',
+      createdAt: 100,
+      ...more,
+    })
+    await store.transact((write) => {
+      write.operations.put(operation('5.a', { resume: { from: 'here' } }))
+      write.operations.put(operation('5.b', { status: 'failed', createdAt: 200 }))
+    })
+    assert.deepEqual(
+      (await store.operations.unfinished()).map(({ id, resume }) => ({ id, resume })),
+      [{ id: '5.a', resume: { from: 'here' } }],
+    )
+    const result = { registration: registration('a') }
+    await store.transact((write) => write.operations.put(operation('5.a', { status: 'assigned', result })))
+    assert.deepEqual(await store.operations.unfinished(), [])
+    assert.deepEqual((await store.operations.get(idScope, '5.a'))?.result, result)
+    await store.transact((write) => write.operations.expire(150))
+    assert.equal(await store.operations.get(idScope, '5.a'), undefined)
+    assert.equal((await store.operations.get(idScope, '5.b'))?.status, 'failed')
+  })
+
+  test(`${name}: what was committed is there after the store is opened again`, async () => {
+    const store = await open()
+    const service = {
+      idScope,
+      name: 'plant',
+      hostNames: ['Dps.Example'],
+      allocationPolicy: 'hashed' as const,
+      createdDateTimeUtc: now,
+    }
+    const policy = {
+      keyName: 'provisioningserviceowner',
+      primaryKey: key(5),
+      secondaryKey: key(6),
+      rights: ['ServiceConfig' as const],
+    }
+    const hub = {
+      hostName: 'Hub-A.example',
+      keyName: 'owner',
+      key: key(7),
+      location: 'here',
+      allocationWeight: 2,
+      applyAllocationPolicy: true,
+    }
+    await store.transact((write) => {
+      write.services.create(service)
+      write.policies.put(idScope, policy)
+      write.linkedHubs.put(idScope, hub)
+      write.keys.create('nonce', key(8))
+      write.caCertificates.put(idScope, {
+        ...certificate('D4'),
+        name: 'Root-1',
+        isVerified: true,
+        etag: newEtag(),
+        createdDateTimeUtc: now,
+        lastUpdatedDateTimeUtc: now,
+      })
+    })
+    await using again = await reopen(store)
+    assert.deepEqual(await again.services.byIdScope(idScope), service)
+    assert.deepEqual(await again.services.byHostName('dps.example'), service)
+    assert.equal(await again.services.byIdScope(idScope.toUpperCase()), undefined, 'an ID scope is compared exactly')
+    const found = await again.policies.get(idScope, 'ProvisioningServiceOwner')
+    assert.ok(found?.primaryKey.equals(key(5)) && found.secondaryKey.equals(key(6)))
+    const [linked] = await again.linkedHubs.all(idScope)
+    assert.ok(linked?.key.equals(key(7)) && linked.hostName === 'Hub-A.example' && linked.allocationWeight === 2)
+    assert.ok((await again.keys.get('nonce'))?.equals(key(8)))
+    assert.equal((await again.caCertificates.get(idScope, 'root-1'))?.isVerified, true)
+  })
+}
