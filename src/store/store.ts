@@ -1,5 +1,5 @@
 import type { CaCertificate } from '../model/ca-certificate.ts'
-import type { Enrollment, EnrollmentGroup, IndividualEnrollment } from '../model/enrollment.ts'
+import type { AttestationMechanism, Enrollment, EnrollmentGroup, IndividualEnrollment } from '../model/enrollment.ts'
 import type { Etag, IdScope, OperationId, RegistrationId } from '../model/identifiers.ts'
 import type { Operation, Registration } from '../model/registration.ts'
 import type { Secret } from '../model/secret.ts'
@@ -61,7 +61,11 @@ export interface Reader {
     readonly withCertificate: (idScope: IdScope, thumbprint: string) => Promise<readonly EnrollmentGroup[]>
     /** Those that refer to the CA certificate uploaded under this name. */
     readonly withCaReference: (idScope: IdScope, name: string) => Promise<readonly EnrollmentGroup[]>
-    readonly withSymmetricKey: (idScope: IdScope) => Promise<readonly EnrollmentGroup[]>
+    /** Every group with this kind of attestation, in the order of their IDs; there are few. */
+    readonly withAttestation: (
+      idScope: IdScope,
+      type: AttestationMechanism['type'],
+    ) => Promise<readonly EnrollmentGroup[]>
   }
   readonly registrations: {
     readonly get: (idScope: IdScope, registrationId: string) => Promise<Registration | undefined>

@@ -86,7 +86,7 @@ export function storeContract(
     const other = '0ne00000002'
     assert.equal(await store.enrollments.get(other, 'a'), undefined)
     assert.equal(await store.enrollmentGroups.get(other, 'g'), undefined)
-    assert.deepEqual(await store.enrollmentGroups.withSymmetricKey(other), [])
+    assert.deepEqual(await store.enrollmentGroups.withAttestation(other, 'symmetricKey'), [])
     assert.equal(await store.registrations.get(other, 'a'), undefined)
     assert.deepEqual(await store.registrations.sliceOfGroup(other, 'g', { after: '', limit: 9 }), [])
     assert.equal(await store.operations.get(other, '5.1'), undefined)
@@ -168,7 +168,8 @@ export function storeContract(
     assert.deepEqual(names(await store.enrollments.withCertificate(idScope, 'C3')), [])
     assert.deepEqual(names(await store.enrollmentGroups.withCertificate(idScope, 'C3')), ['ca'])
     assert.deepEqual(names(await store.enrollmentGroups.withCaReference(idScope, 'root-1')), ['ref'])
-    assert.deepEqual(names(await store.enrollmentGroups.withSymmetricKey(idScope)), [])
+    assert.deepEqual(names(await store.enrollmentGroups.withAttestation(idScope, 'x509')), ['ca', 'ref'])
+    assert.deepEqual(names(await store.enrollmentGroups.withAttestation(idScope, 'symmetricKey')), [])
   })
 
   promise('slices go through a collection in order, each beginning after the last key', async (store) => {

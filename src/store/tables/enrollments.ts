@@ -33,14 +33,13 @@ function statements(db: Kysely<Tables>) {
         ]),
       ),
     ),
-    // The condition is that of the index, so both are literals.
-    groupsWithSymmetricKey: statement(
+    groupsWithAttestation: statement(
       db
         .selectFrom('enrollments')
         .select(['document', 'secret'])
         .where('id_scope', '=', parameter<string>('idScope'))
-        .where('kind', '=', sql.lit('group'))
-        .where('attestation', '=', sql.lit('symmetricKey'))
+        .where('kind', '=', sql.lit('group')) // the condition of the index, so a literal
+        .where('attestation', '=', parameter<string>('type'))
         .orderBy('key'),
     ),
     count: statement(
@@ -120,8 +119,8 @@ export function enrollmentsTable(db: Kysely<Tables>) {
       return {
         ...groups,
         withCaReference: (idScope, name) => groups.withCertificate(idScope, caReference(name)),
-        withSymmetricKey: async (idScope) =>
-          (await query.all(compiled.groupsWithSymmetricKey, { idScope })).map(restore<EnrollmentGroup>),
+        withAttestation: async (idScope, type) =>
+          (await query.all(compiled.groupsWithAttestation, { idScope, type })).map(restore<EnrollmentGroup>),
       }
     },
 

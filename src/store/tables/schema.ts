@@ -59,7 +59,7 @@ export const migrations = [
      where primary_certificate is not null;
    create index enrollments_by_secondary_certificate on enrollments (id_scope, secondary_certificate)
      where secondary_certificate is not null;
-   create index groups_with_symmetric_key on enrollments (id_scope) where kind = 'group' and attestation = 'symmetricKey';
+   create index groups_by_attestation on enrollments (id_scope, attestation) where kind = 'group';
    create table registrations (
      id_scope text, key text, group_key text, assigned_hub text, document text not null, etag text not null,
      primary key (id_scope, key));

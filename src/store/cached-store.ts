@@ -1,0 +1,122 @@
+import type { Reader, Store, Writer } from './store.ts'
+
+/**
+ * A store that remembers what every registration asks for and operators seldom change: instances, policies, linked hubs, CA
+ * certificates and groups. What is written through it is forgotten before and after the commit; what another node writes is
+ * seen within `freshFor` milliseconds.
+ */
+export function cachedStore(store: Store, clock: () => number, freshFor: number): Store {
+  const remembered = new Map<string, Memory>()
+
+  interface Memory {
+    readonly since: number
+    readonly values: Map<string, Promise<unknown>>
+  }
+
+  /** What is remembered of one tenant; `''` is the deployment itself. */
+  function memory(idScope: string): Memory {
+    const known = remembered.get(idScope)
+    if (known && clock() - known.since < freshFor) return known
+    const fresh = { since: clock(), values: new Map() }
+    if (remembered.size >= tenantsRemembered) remembered.clear()
+    remembered.set(idScope, fresh)
+    return fresh
+  }
+
+  function remember<A extends readonly string[], T>(what: string, read: (idScope: string, ...rest: A) => Promise<T>) {
+    return (idScope: string, ...rest: A): Promise<T> => {
+      const { values } = memory(idScope)
+      const key = [what, ...rest].join('\0')
+      const known = values.get(key) as Promise<T> | undefined
+      if (known) return known
+      const value = read(idScope, ...rest)
+      if (values.size < valuesRemembered) {
+        values.set(key, value)
+        // What is absent is not remembered, so that made-up names cannot push out real ones.
+        value.then(
+          (found) => found === undefined && values.delete(key),
+          () => values.delete(key),
+        )
+      }
+      return value
+    }
+  }
+
+  /** For reads whose key is not the tenant. */
+  function rememberGlobally<T>(what: string, read: (key: string) => Promise<T>) {
+    const inner = remember(what, (_: string, key: string) => read(key))
+    return (key: string) => inner('', key)
+  }
+
+  const reader: Reader = {
+    ...store,
+    services: {
+      ...store.services,
+      byIdScope: rememberGlobally('service', store.services.byIdScope),
+      byHostName: rememberGlobally('host', (hostName) => store.services.byHostName(hostName)),
+    },
+    policies: { ...store.policies, get: remember('policy', store.policies.get) },
+    linkedHubs: { all: remember('hubs', store.linkedHubs.all) },
+    caCertificates: { ...store.caCertificates, all: remember('ca', store.caCertificates.all) },
+    enrollmentGroups: {
+      ...store.enrollmentGroups,
+      withAttestation: remember('groups', store.enrollmentGroups.withAttestation),
+    },
+  }
+
+  return {
+    ...reader,
+    transact: async (work) => {
+      const touched = new Set<string>()
+      const forget = () => touched.forEach((idScope) => remembered.delete(idScope))
+      try {
+        await store.transact((writer) => {
+          work(watched(writer, touched))
+          forget()
+        })
+      } finally {
+        forget()
+      }
+    },
+    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+  }
+}
+
+const tenantsRemembered = 10_000
+/** Per tenant. */
+const valuesRemembered = 10_000
+
+/** A writer that notes which tenants' remembered records it changes. */
+function watched(writer: Writer, touched: Set<string>): Writer {
+  const touching =
+    <A extends readonly unknown[]>(write: (idScope: string, ...rest: A) => void) =>
+    (idScope: string, ...rest: A) => {
+      touched.add(idScope)
+      write(idScope, ...rest)
+    }
+  const touchingService = (write: Writer['services']['create']) => (service: Parameters<typeof write>[0]) => {
+    touched.add('').add(service.idScope)
+    write(service)
+  }
+  return {
+    ...writer,
+    services: { create: touchingService(writer.services.create), replace: touchingService(writer.services.replace) },
+    policies: { put: touching(writer.policies.put), delete: touching(writer.policies.delete) },
+    linkedHubs: { put: touching(writer.linkedHubs.put), delete: touching(writer.linkedHubs.delete) },
+    caCertificates: { put: touching(writer.caCertificates.put), delete: touching(writer.caCertificates.delete) },
+    enrollments: {
+      create: (idScope, enrollment) => {
+        if (enrollment.kind === 'group') touched.add(idScope)
+        writer.enrollments.create(idScope, enrollment)
+      },
+      replace: (idScope, enrollment, replaces) => {
+        if (enrollment.kind === 'group') touched.add(idScope)
+        writer.enrollments.replace(idScope, enrollment, replaces)
+      },
+      delete: (idScope, enrollment) => {
+        if (enrollment.kind === 'group') touched.add(idScope)
+        writer.enrollments.delete(idScope, enrollment)
+      },
+    },
+  }
+}
