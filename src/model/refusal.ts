@@ -99,14 +99,21 @@ export class Refusal extends Error {
   readonly publicMessage: string
   /** Seconds after which the caller may try again. */
   readonly retryAfter: number | undefined
+  /** More that the client is told, such as the offending member. The values are text: C# and Java read a string map. */
+  readonly info: Readonly<Record<string, string>> | undefined
 
-  constructor(reason: RefusalReason, detail: string, options: { said?: string; retryAfter?: number } = {}) {
+  constructor(
+    reason: RefusalReason,
+    detail: string,
+    options: { said?: string; retryAfter?: number; info?: Readonly<Record<string, string>> } = {},
+  ) {
     super(`${reason}: ${detail}`)
     this.reason = reason
     this.detail = detail
     this.errorCode = refusals[reason][0]
     this.publicMessage = options.said ?? refusals[reason][1]
     this.retryAfter = options.retryAfter
+    this.info = options.info
   }
 
   /** The HTTP status; also the status in an MQTT response topic. */
