@@ -1,0 +1,104 @@
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { ensureNodeSdk, ensurePythonSdk } from './install.ts'
+
+/** One device's way through an official SDK: register at the provisioning host, then, with `connect`, read its twin at the hub. */
+export interface ProvisioningJob {
+  readonly host: string
+  readonly idScope: string
+  readonly registrationId: string
+  readonly transport: DeviceTransport
+  readonly attestation: DeviceCredential
+  readonly payload?: unknown
+  readonly connect?: boolean
+  readonly hubTransport?: 'mqtt' | 'mqtt-ws'
+}
+
+/** The Python SDK has the two MQTT transports only. */
+export type DeviceTransport = 'http' | 'mqtt' | 'mqtt-ws' | 'amqp' | 'amqp-ws'
+
+/** `symmetricKey` is base64; `certificate` (leaf first, then what the device sends of its chain) and `key` are PEM. */
+export type DeviceCredential =
+  { readonly symmetricKey: string } | { readonly certificate: string; readonly key: string }
+
+/** What the SDK made of it; with `ok` false, `error` is the SDK's own. `milliseconds` is the registration alone. */
+export interface ProvisioningResult {
+  readonly ok: boolean
+  readonly assignedHub?: string
+  readonly deviceId?: string
+  readonly status?: string
+  readonly substatus?: string
+  readonly payload?: unknown
+  readonly twin?: { readonly desired: Record<string, unknown>; readonly reported: Record<string, unknown> }
+  readonly milliseconds: number
+  readonly error?: { readonly name: string; readonly message: string; readonly errorCode?: number }
+}
+
+/** A process that holds one SDK. `run` never rejects for what the SDK reports, only when the process cannot answer. */
+export interface DeviceRunner extends AsyncDisposable {
+  readonly run: (job: ProvisioningJob) => Promise<ProvisioningResult>
+}
+
+/** Devices of the official Node SDK, trusting the CA certificates in `caFile`; installs the SDK when it is missing. */
+export async function openNodeRunner(options: { readonly caFile: string }): Promise<DeviceRunner> {
+  const folder = await ensureNodeSdk()
+  const env = { ...process.env, NODE_EXTRA_CA_CERTS: options.caFile }
+  return converse('The Node SDK', spawn(process.execPath, [join(folder, 'provision.mjs')], { env }))
+}
+
+/** Devices of the official Python SDK, trusting the CA certificates in `caFile`; installs the SDK when it is missing. */
+export async function openPythonRunner(options: { readonly caFile: string }): Promise<DeviceRunner> {
+  const packages = await ensurePythonSdk()
+  const program = join(import.meta.dirname, 'python', 'provision.py')
+  const env = { ...process.env, PYTHONPATH: packages, PYTHONUNBUFFERED: '1' }
+  return converse('The Python SDK', spawn('python3', [program, options.caFile], { env }))
+}
+
+interface Waiting {
+  readonly resolve: (result: ProvisioningResult) => void
+  readonly reject: (error: Error) => void
+}
+
+const patience = 90_000
+
+function converse(name: string, child: ChildProcessWithoutNullStreams): DeviceRunner {
+  const waiting = new Map<number, Waiting>()
+  let complaint = ''
+  let jobs = 0
+  child.stderr.on('data', (chunk: Buffer) => (complaint = (complaint + chunk.toString()).slice(-2000)))
+  child.stdin.on('error', () => undefined)
+  const ended = new Promise<void>((resolve) => {
+    const end = (why: string): void => {
+      for (const { reject } of waiting.values()) reject(new Error(`${name} ${why}: ${complaint}`))
+      waiting.clear()
+      resolve()
+    }
+    child.once('error', (error) => end(`could not be started (${error.message})`))
+    child.once('close', (code) => end(`ended with ${code}`))
+  })
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    const { number, result } = JSON.parse(line) as { number: number; result: ProvisioningResult }
+    waiting.get(number)?.resolve(result)
+    waiting.delete(number)
+  })
+  return {
+    run: (job) =>
+      new Promise((resolve, reject) => {
+        const number = ++jobs
+        const late = setTimeout(() => {
+          if (waiting.delete(number)) reject(new Error(`${name} gave no answer within ${patience} ms: ${complaint}`))
+        }, patience)
+        waiting.set(number, {
+          resolve: (result) => (clearTimeout(late), resolve(result)),
+          reject: (error) => (clearTimeout(late), reject(error)),
+        })
+        if (!child.stdin.writable) return waiting.get(number)?.reject(new Error(`${name} has ended: ${complaint}`))
+        child.stdin.write(JSON.stringify({ number, job }) + '\n')
+      }),
+    [Symbol.asyncDispose]: async () => {
+      child.kill('SIGKILL')
+      await ended
+    },
+  }
+}
