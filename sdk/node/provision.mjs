@@ -1,14 +1,18 @@
 // A worker that provisions devices through the unmodified Node SDK: one JSON job a line on stdin, one JSON result a line on
 // stdout, any number at once. The jobs and results are described in ../runner.ts.
+import { createRequire } from 'node:module'
 import { createInterface } from 'node:readline'
-import { Client } from 'azure-iot-device'
-import { Mqtt as HubMqtt, MqttWs as HubMqttWs } from 'azure-iot-device-mqtt'
-import { ProvisioningDeviceClient } from 'azure-iot-provisioning-device'
-import { Amqp, AmqpWs } from 'azure-iot-provisioning-device-amqp'
-import { Http } from 'azure-iot-provisioning-device-http'
-import { Mqtt, MqttWs } from 'azure-iot-provisioning-device-mqtt'
-import { SymmetricKeySecurityClient } from 'azure-iot-security-symmetric-key'
-import { X509Security } from 'azure-iot-security-x509'
+
+// The SDK's packages are CommonJS whose names an import cannot see.
+const require = createRequire(import.meta.url)
+const { Client } = require('azure-iot-device')
+const { Mqtt: HubMqtt, MqttWs: HubMqttWs } = require('azure-iot-device-mqtt')
+const { ProvisioningDeviceClient } = require('azure-iot-provisioning-device')
+const { Amqp, AmqpWs } = require('azure-iot-provisioning-device-amqp')
+const { Http } = require('azure-iot-provisioning-device-http')
+const { Mqtt, MqttWs } = require('azure-iot-provisioning-device-mqtt')
+const { SymmetricKeySecurityClient } = require('azure-iot-security-symmetric-key')
+const { X509Security } = require('azure-iot-security-x509')
 
 const transports = { http: Http, mqtt: Mqtt, 'mqtt-ws': MqttWs, amqp: Amqp, 'amqp-ws': AmqpWs }
 const hubTransports = { mqtt: HubMqtt, 'mqtt-ws': HubMqttWs }

@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict'
+import { after, describe, test } from 'node:test'
+import {
+  openNodeRunner,
+  openPythonRunner,
+  type DeviceCredential,
+  type DeviceRunner,
+  type DeviceTransport,
+  type ProvisioningResult,
+} from '../../sdk/runner.ts'
+import { attestationKinds, type AttestationKind, type Enrolled } from '../fixtures/enrollments.ts'
+import { startService, type Service } from '../fixtures/service.ts'
+
+interface Sdk {
+  readonly name: string
+  readonly open: (options: { readonly caFile: string }) => Promise<DeviceRunner>
+  readonly transports: readonly DeviceTransport[]
+  /** `name: message` of the error for a disabled enrollment: neither SDK knows that status. [device-wire §1.5] */
+  readonly disabled: RegExp
+  /** And for credentials that are not good, at CONNECT or at the register call. [device-wire §3.1] */
+  readonly refused: RegExp
+}
+
+const sdks: readonly Sdk[] = [
+  {
+    name: 'Node',
+    open: openNodeRunner,
+    transports: ['http', 'mqtt', 'mqtt-ws'],
+    disabled: /^SyntaxError: status is disabled$/,
+    refused: /^UnauthorizedError: |: Connection refused: Not authorized$/,
+  },
+  {
+    name: 'Python',
+    open: openPythonRunner,
+    transports: ['mqtt', 'mqtt-ws'],
+    disabled: /^ClientError: .*invalid registration status disabled/,
+    refused: /^ClientError: .*service error status code 401$|^CredentialError: /,
+  },
+]
+
+/** What one device of a cell does, and what must come of it. */
+interface Cell {
+  readonly sdk: Sdk
+  readonly registrationId: string
+  readonly enrolled: Enrolled
+  readonly enroll: (status: 'enabled' | 'disabled') => Promise<unknown>
+  readonly provision: (credential: DeviceCredential, connect?: boolean) => Promise<ProvisioningResult>
+}
+
+const outcomes: Readonly<Record<string, (cell: Cell) => Promise<void>>> = {
+  'is assigned to a hub and reads its initial twin there': async (cell) => {
+    await cell.enroll('enabled')
+    const result = await cell.provision(cell.enrolled.credential, true)
+    assertAssigned(cell, result, 'initialAssignment')
+    assert.equal(result.twin?.desired['cell'], cell.registrationId)
+  },
+  'is told that its enrollment is disabled': async (cell) => {
+    await cell.enroll('disabled')
+    assertError(await cell.provision(cell.enrolled.credential), cell.sdk.disabled)
+  },
+  'is refused with a forged credential': async (cell) => {
+    await cell.enroll('enabled')
+    assertError(await cell.provision(cell.enrolled.forged), cell.sdk.refused)
+  },
+  'is refused when nobody has enrolled it': async (cell) => {
+    assertError(await cell.provision(cell.enrolled.credential), cell.sdk.refused)
+  },
+  'keeps its hub when it registers again': async (cell) => {
+    await cell.enroll('enabled')
+    const first = await cell.provision(cell.enrolled.credential)
+    assertAssigned(cell, first, 'initialAssignment')
+    const again = await cell.provision(cell.enrolled.credential, true)
+    assertAssigned(cell, again, 'reprovisionedToInitialAssignment')
+    assert.equal(again.assignedHub, first.assignedHub)
+    assert.equal(again.twin?.desired['cell'], cell.registrationId)
+  },
+}
+
+const network = '127.30.10'
+const hubs = [`${network}.2`, `${network}.3`]
+const passed = new Set<string>()
+let devices = 0
+
+const service = await startService({ network })
+after(async () => {
+  await service[Symbol.asyncDispose]()
+  printTable()
+})
+
+for (const sdk of sdks) {
+  const runner = await sdk.open({ caFile: service.caFile })
+  describe(`the ${sdk.name} SDK`, { concurrency: 8 }, () => {
+    after(() => runner[Symbol.asyncDispose]())
+    for (const { transport, kind, outcome, name } of cellsOf(sdk)) {
+      test(name, async () => {
+        await outcomes[outcome]?.(await cell({ sdk, runner, transport, kind }))
+        passed.add(name)
+      })
+    }
+  })
+}
+
+interface Coordinates {
+  readonly transport: DeviceTransport
+  readonly kind: AttestationKind
+  readonly outcome: string
+  readonly name: string
+}
+
+function cellsOf(sdk: Sdk): Coordinates[] {
+  return sdk.transports.flatMap((transport) =>
+    attestationKinds.flatMap((kind) =>
+      Object.keys(outcomes).map((outcome) => {
+        const name = `${sdk.name} over ${transport} with ${kind.name} ${outcome}`
+        return { transport, kind, outcome, name }
+      }),
+    ),
+  )
+}
+
+async function cell(at: {
+  sdk: Sdk
+  runner: DeviceRunner
+  transport: DeviceTransport
+  kind: AttestationKind
+}): Promise<Cell> {
+  const { sdk, runner, transport, kind } = at
+  const registrationId = `device-${++devices}`
+  const enrolled = await kind.prepare(registrationId)
+  const { host, idScope } = { host: service.deviceHost, idScope: service.idScope }
+  const hubTransport = transport.endsWith('-ws') ? 'mqtt-ws' : 'mqtt'
+  return {
+    sdk,
+    registrationId,
+    enrolled,
+    enroll: (provisioningStatus) => {
+      const initialTwin = { tags: {}, properties: { desired: { cell: registrationId } } }
+      const reprovisionPolicy = { updateHubAssignment: true, migrateDeviceData: true }
+      const entry = { ...enrolled.body, provisioningStatus, initialTwin, reprovisionPolicy }
+      return service.operate('PUT', enrolled.path, entry)
+    },
+    provision: (attestation, connect = false) =>
+      runner.run({ host, idScope, registrationId, transport, attestation, connect, hubTransport }),
+  }
+}
+
+function assertAssigned(cell: Cell, result: ProvisioningResult, substatus: string): void {
+  assert.equal(result.error, undefined)
+  assert.equal(result.status, 'assigned')
+  assert.equal(result.substatus, substatus)
+  assert.equal(result.deviceId, cell.registrationId)
+  assert.ok(hubs.includes(result.assignedHub ?? ''), `${result.assignedHub} is one of the linked hubs`)
+}
+
+function assertError({ ok, error }: ProvisioningResult, expected: RegExp): void {
+  assert.equal(ok, false)
+  assert.match(`${error?.name}: ${error?.message}`, expected)
+}
+
+function printTable(): void {
+  const heads = ['assigned', 'disabled', 'forged', 'unknown', 'again']
+  const rows = sdks.flatMap((sdk) =>
+    sdk.transports.flatMap((transport) =>
+      attestationKinds.map((kind) => {
+        const cells = cellsOf(sdk).filter((cell) => cell.transport === transport && cell.kind === kind)
+        const marks = cells.map(({ name }) => (passed.has(name) ? 'ok' : 'FAILED').padEnd(10))
+        return `${`${sdk.name} ${transport}, ${kind.name}`.padEnd(64)}${marks.join('')}`
+      }),
+    ),
+  )
+  const total = sdks.flatMap(cellsOf).length
+  console.log([' '.repeat(64) + heads.map((head) => head.padEnd(10)).join(''), ...rows].join('\n'))
+  console.log(`${passed.size} of ${total} cells hold`)
+}
