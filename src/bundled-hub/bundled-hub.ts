@@ -1,0 +1,73 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Database } from '../sqlite/database.ts'
+import type { HttpRequest, HttpResponse } from '../wire/http.ts'
+import type { MqttService } from '../wire/mqtt/connection.ts'
+import { Connections } from './connections.ts'
+import type { Hub } from './hub.ts'
+import { hubService } from './mqtt/connect.ts'
+import { openPolicies } from './policy.ts'
+import { handleRequest } from './rest/handle.ts'
+import { isHubPath } from './rest/route.ts'
+import { migrations } from './schema.ts'
+import { Telemetry } from './telemetry.ts'
+
+export interface BundledHubOptions {
+  /** Where `hub.db` is, or is made. */
+  readonly directory: string
+  /** One hub each; a name or an address, without a port. */
+  readonly hostNames: readonly string[]
+  /** Milliseconds since 1970. */
+  readonly clock: () => number
+  /** Told of what must not happen: the caller gets a plain 500, or a closed connection. */
+  readonly onFault: (fault: unknown) => void
+  /** How many bytes of telemetry are kept for reading, of all hubs together; 256 MiB if not said. */
+  readonly telemetryBytes?: number
+}
+
+/** Small IoT Hubs in one database; disposing it cuts every device and waits for the last write. */
+export interface BundledHub extends AsyncDisposable {
+  readonly hostNames: readonly string[]
+  /** A service connection string, policy `iothubowner` if none is named; throws if there is no such hub or policy. */
+  readonly connectionString: (hostName: string, keyName?: string) => string
+  /** The REST API of the hub that the Host header names; never rejects. */
+  readonly handle: (request: HttpRequest) => Promise<HttpResponse>
+  /** True if a request with this path is the hub's to answer. */
+  readonly owns: (path: string) => boolean
+  /** The device side; undefined for a CONNECT whose user name does not begin with one of the host names. */
+  readonly mqtt: MqttService
+}
+
+const usualTelemetryBytes = 256 << 20
+
+/** Open the hubs: what they acknowledged before is there, and new names become new hubs. */
+export async function openBundledHub(options: BundledHubOptions): Promise<BundledHub> {
+  const { directory, hostNames, clock, onFault, telemetryBytes = usualTelemetryBytes } = options
+  await mkdir(directory, { recursive: true })
+  const database = Database.open(join(directory, 'hub.db'), migrations)
+  const telemetry = new Telemetry(database, telemetryBytes)
+  const hubs = new Map<string, Hub>()
+  for (const hostName of hostNames) {
+    const name = hostName.toLowerCase()
+    const policies = await openPolicies(database, name)
+    hubs.set(name, { name, database, clock, policies, connections: new Connections(), telemetry, onFault })
+  }
+  const services = new Map(Array.from(hubs, ([name, hub]) => [name, { hub, tokens: new Map() }]))
+  return {
+    hostNames,
+    connectionString: (hostName, keyName = 'iothubowner') => connectionString(hubs, hostName, keyName),
+    handle: (request) => handleRequest(services, request, clock, onFault),
+    owns: isHubPath,
+    mqtt: hubService(hubs),
+    [Symbol.asyncDispose]: async () => {
+      for (const { connections } of hubs.values()) connections.closeAll()
+      await database[Symbol.asyncDispose]()
+    },
+  }
+}
+
+function connectionString(hubs: ReadonlyMap<string, Hub>, hostName: string, keyName: string): string {
+  const policy = hubs.get(hostName.toLowerCase())?.policies.get(keyName.toLowerCase())
+  if (!policy) throw new Error(`there is no hub ${hostName} with a policy ${keyName}`)
+  return `HostName=${hostName};SharedAccessKeyName=${policy.name};SharedAccessKey=${policy.keys[0].reveal()}`
+}

@@ -1,0 +1,88 @@
+import type { Json, JsonObject } from './json.ts'
+
+/** What a device answered to a direct method. */
+export interface MethodAnswer {
+  readonly status: number
+  readonly payload: Json
+}
+
+/** A device or module that is connected now. */
+export interface Connection {
+  /** Cut the connection. */
+  readonly close: () => void
+  /** Tell of a change of the desired properties, if the client subscribed to that. */
+  readonly desiredChanged: (patch: JsonObject, version: number) => void
+  /** Deliver what waits in the cloud-to-device queue, if the client subscribed to that. */
+  readonly deliver: () => void
+  /** True once the client subscribed to direct methods. */
+  readonly takesMethods: () => boolean
+  /** The client's answer; undefined if the client left or did not answer within `timeout` milliseconds. */
+  readonly invoke: (method: string, payload: string, timeout: number) => Promise<MethodAnswer | undefined>
+}
+
+/** Who is connected to one hub, by client identifier (`device` or `device/module`). */
+export class Connections {
+  readonly #live = new Map<string, Connection>()
+  readonly #waiting = new Map<string, Set<() => void>>()
+
+  /** A second connection of the same client closes the first. [service-wire §13.1] */
+  add(client: string, connection: Connection): void {
+    const older = this.#live.get(client)
+    this.#live.set(client, connection)
+    older?.close()
+  }
+
+  /** Forget the connection; a newer one of the same client stays. */
+  remove(client: string, connection: Connection): void {
+    if (this.#live.get(client) === connection) this.#live.delete(client)
+  }
+
+  get(client: string): Connection | undefined {
+    return this.#live.get(client)
+  }
+
+  has(client: string): boolean {
+    return this.#live.has(client)
+  }
+
+  get size(): number {
+    return this.#live.size
+  }
+
+  /** Cut the device's connection and those of its modules. */
+  closeDevice(device: string): void {
+    for (const [client, connection] of this.#live) {
+      if (client === device || client.startsWith(`${device}/`)) connection.close()
+    }
+  }
+
+  closeAll(): void {
+    for (const connection of this.#live.values()) connection.close()
+  }
+
+  /** To be called when a client has become able to take methods. */
+  announce(client: string): void {
+    for (const wake of this.#waiting.get(client) ?? []) wake()
+  }
+
+  /** The client's connection once it takes methods; undefined if it does not within `timeout` milliseconds. */
+  whenTakingMethods(client: string, timeout: number): Promise<Connection | undefined> {
+    const present = (): Connection | undefined => {
+      const connection = this.#live.get(client)
+      return connection?.takesMethods() ? connection : undefined
+    }
+    const now = present()
+    if (now || timeout <= 0) return Promise.resolve(now)
+    return new Promise((resolve) => {
+      const waiting = this.#waiting.get(client) ?? new Set()
+      const settle = (): void => {
+        clearTimeout(timer)
+        waiting.delete(settle)
+        if (waiting.size === 0) this.#waiting.delete(client)
+        resolve(present())
+      }
+      const timer = setTimeout(settle, timeout)
+      this.#waiting.set(client, waiting.add(settle))
+    })
+  }
+}

@@ -1,0 +1,95 @@
+import { type Row, UnmetExpectation, type Write } from '../sqlite/database.ts'
+import type { Hub } from './hub.ts'
+import { HubRefusal } from './hub-refusal.ts'
+import { existing } from './registry.ts'
+
+/** A cloud-to-device message that waits. */
+export interface DeviceBound {
+  readonly sequence: number
+  /** The property bag of its topic. */
+  readonly properties: string
+  readonly body: Buffer
+}
+
+export interface NewDeviceBound {
+  readonly properties: string
+  readonly body: Buffer
+  /** Milliseconds since 1970. */
+  readonly expires: number
+}
+
+/** [service-wire §13.2] */
+export const deviceBoundLimits = { bytes: 65_536, pending: 50, deliveries: 10, lifetime: 3_600_000 } as const
+
+const count = 'select count(*) as pending from device_bound where hub = ? and device = ? and expires > ?'
+const insert = `insert into device_bound (hub, device, properties, body, expires, deliveries)
+  select ?1, ?2, ?3, ?4, ?5, 0 where exists (select 1 from identity where hub = ?1 and device = ?2 and module = '')
+  and (select count(*) from device_bound where hub = ?1 and device = ?2) < ?6`
+const select = `select sequence, properties, body from device_bound
+  where hub = ? and device = ? and sequence > ? and expires > ? and deliveries < ? order by sequence limit ?`
+const deliver = 'update device_bound set deliveries = deliveries + 1 where sequence = ?'
+const remove = 'delete from device_bound where sequence = ?'
+const expire = 'delete from device_bound where hub = ? and device = ? and (expires <= ? or deliveries >= ?)'
+const purge = 'delete from device_bound where hub = ? and device = ?'
+
+/** How many messages wait for the device. */
+export function pendingMessages({ database, name, clock }: Hub, deviceId: string): number {
+  return Number(database.get(count, [name, deviceId, clock()])?.pending)
+}
+
+/** Queue a message; settles when it is durable. Refuses with DeviceMaximumQueueDepthExceeded, MessageTooLarge, DeviceNotFound. */
+export async function enqueue(
+  hub: Hub,
+  deviceId: string,
+  { properties, body, expires }: NewDeviceBound,
+): Promise<void> {
+  const { bytes, pending } = deviceBoundLimits
+  if (body.length > bytes) throw new HubRefusal('MessageTooLarge', `the message is larger than ${bytes} bytes`)
+  try {
+    await hub.database.write([
+      forgetSpent(hub, deviceId),
+      { sql: insert, parameters: [hub.name, deviceId, properties, body, expires, pending], expect: 1 },
+    ])
+  } catch (error) {
+    if (!(error instanceof UnmetExpectation)) throw error
+    existing(hub, { deviceId, moduleId: '' })
+    throw new HubRefusal('DeviceMaximumQueueDepthExceeded', `${pending} messages wait for the device`)
+  }
+  hub.connections.get(deviceId)?.deliver()
+}
+
+/** What waits for the device after a sequence number, oldest first. */
+export function waiting({ database, name, clock }: Hub, deviceId: string, after: number): DeviceBound[] {
+  const { deliveries, pending } = deviceBoundLimits
+  return database.all(select, [name, deviceId, after, clock(), deliveries, pending]).map(deviceBound)
+}
+
+/** Count a delivery of the message; one that was delivered too often is forgotten at the next `forgetSpent`. */
+export function delivery(sequence: number): Write {
+  return { sql: deliver, parameters: [sequence] }
+}
+
+/** The device has the message. */
+export function completion(sequence: number): Write {
+  return { sql: remove, parameters: [sequence] }
+}
+
+/** Drop what expired or was delivered too often. */
+export function forgetSpent({ name, clock }: Hub, deviceId: string): Write {
+  return { sql: expire, parameters: [name, deviceId, clock(), deviceBoundLimits.deliveries] }
+}
+
+/** Drop all that waits for the device; gives how many there were. */
+export async function purgeDeviceBound(hub: Hub, deviceId: string): Promise<number> {
+  const purged = pendingMessages(hub, deviceId)
+  await hub.database.write([{ sql: purge, parameters: [hub.name, deviceId] }])
+  return purged
+}
+
+function deviceBound(row: Row): DeviceBound {
+  return {
+    sequence: Number(row.sequence),
+    properties: String(row.properties),
+    body: row.body instanceof Uint8Array ? Buffer.from(row.body) : Buffer.alloc(0),
+  }
+}

@@ -1,0 +1,15 @@
+/** An If-Match value without its quotes; `*` matches whatever is there. */
+export type IfMatch = string
+
+/** The header's entity tag, quoted or not, or undefined without the header. [service-wire §13.4] */
+export function ifMatch(header: string | undefined): IfMatch | undefined {
+  const tag = header
+    ?.trim()
+    .replace(/^W\//, '')
+    .replace(/^"(.*)"$/, '$1')
+  return tag === '' ? undefined : tag
+}
+
+export function matches(wanted: IfMatch, etag: string): boolean {
+  return wanted === '*' || wanted === etag
+}

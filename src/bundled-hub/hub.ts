@@ -1,0 +1,18 @@
+import type { Database } from '../sqlite/database.ts'
+import type { Connections } from './connections.ts'
+import type { Policies } from './policy.ts'
+import type { Telemetry } from './telemetry.ts'
+
+/** One hub: what its REST API and its device side both need. */
+export interface Hub {
+  /** Its host name in lower case; every key in the database begins with it. */
+  readonly name: string
+  readonly database: Database
+  /** Milliseconds since 1970. */
+  readonly clock: () => number
+  readonly policies: Policies
+  readonly connections: Connections
+  readonly telemetry: Telemetry
+  /** Told of what must not happen and has nobody else to tell. */
+  readonly onFault: (fault: unknown) => void
+}

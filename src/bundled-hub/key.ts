@@ -1,0 +1,53 @@
+import { createHmac, createSecretKey, randomBytes, type KeyObject } from 'node:crypto'
+import { inspect } from 'node:util'
+
+/** A symmetric key that cannot be shown by accident: printing, JSON and inspection say `[key]`; only `reveal` gives it. */
+export class Key {
+  readonly #base64: string
+  #key: KeyObject | undefined
+
+  private constructor(base64: string) {
+    this.#base64 = base64
+  }
+
+  /** The key written as base64 of 16 to 64 bytes; undefined if the text is not. [service-wire §14.1] */
+  static fromBase64(text: string): Key | undefined {
+    const bytes = Buffer.from(text, 'base64')
+    const canonical = bytes.toString('base64')
+    if (bytes.length < 16 || bytes.length > 64 || canonical.replace(/=+$/, '') !== text.replace(/=+$/, ''))
+      return undefined
+    return new Key(canonical)
+  }
+
+  /** A key as our own database holds it. */
+  static stored(base64: string): Key {
+    return new Key(base64)
+  }
+
+  /** 32 random bytes. [service-wire §13.4] */
+  static generate(): Key {
+    return new Key(randomBytes(32).toString('base64'))
+  }
+
+  /** HMAC-SHA256 under this key. A KeyObject is kept: hashing with a Buffer key is slower on Node 24. */
+  hmac(message: string): Buffer {
+    this.#key ??= createSecretKey(this.#base64, 'base64')
+    return createHmac('sha256', this.#key).update(message).digest()
+  }
+
+  reveal(): string {
+    return this.#base64
+  }
+
+  toString(): string {
+    return '[key]'
+  }
+
+  toJSON(): string {
+    return '[key]'
+  }
+
+  [inspect.custom](): string {
+    return '[key]'
+  }
+}

@@ -1,0 +1,63 @@
+import type { MqttConnection, MqttService, Admission } from '../../wire/mqtt/connection.ts'
+import { connack, type Connect } from '../../wire/mqtt/packets.ts'
+import { credentialOf } from '../credential.ts'
+import type { Hub } from '../hub.ts'
+import { clientOf, type Identity } from '../identity.ts'
+import { findIdentity } from '../identity-table.ts'
+import type { Address } from '../registry.ts'
+import { DeviceSession } from './session.ts'
+import { openSubscriptions } from './subscriptions.ts'
+import { publicationOf, topicBase } from './topics.ts'
+
+const notAuthorized: Admission = { refused: connack.notAuthorized }
+
+/** Answers the CONNECTs whose user name begins with the name of one of the hubs, and no others. [service-wire §13.1] */
+export function hubService(hubs: ReadonlyMap<string, Hub>): MqttService {
+  return (connect, connection) => {
+    const { userName = '' } = connect
+    const slash = userName.indexOf('/')
+    const hub = slash < 0 ? undefined : hubs.get(userName.slice(0, slash).toLowerCase())
+    return hub && admit(hub, connect, connection, userName.slice(slash + 1))
+  }
+}
+
+function admit(hub: Hub, connect: Connect, connection: MqttConnection, rest: string): Admission {
+  if (connect.clientId === '') return { refused: connack.identifierRejected }
+  if (!isFor(connect.clientId, rest)) return notAuthorized
+  const address = addressOf(connect.clientId)
+  const identity = findIdentity(hub.database, hub.name, address.deviceId, address.moduleId)
+  if (!identity || isDisabled(hub, identity)) return notAuthorized
+  const credential = credentialOf(hub, identity, connect.password?.toString('utf8'), connection.peer)
+  if (!credential || !mayPublishWill(connect, address)) return notAuthorized
+  const { store, present } = openSubscriptions(hub, clientOf(identity), connect.cleanSession)
+  const session = new DeviceSession(hub, connection, identity, credential.expires, store, connect.will)
+  session.open(modelOf(rest))
+  return { session, sessionPresent: present }
+}
+
+/** A client identifier may hold what separates the parts of a user name, so it is what the user name is read by. */
+function isFor(clientId: string, rest: string): boolean {
+  return rest === clientId || rest.startsWith(`${clientId}/`)
+}
+
+function addressOf(clientId: string): Address {
+  const slash = clientId.indexOf('/')
+  return slash < 0
+    ? { deviceId: clientId, moduleId: '' }
+    : { deviceId: clientId.slice(0, slash), moduleId: clientId.slice(slash + 1) }
+}
+
+/** A module is as enabled as its device. */
+function isDisabled({ database, name }: Hub, { deviceId, moduleId, status }: Identity): boolean {
+  const device = moduleId === '' ? status : findIdentity(database, name, deviceId)?.status
+  return device !== 'enabled'
+}
+
+function mayPublishWill({ will }: Connect, address: Address): boolean {
+  return !will || publicationOf(topicBase(address), will.topic)?.kind === 'telemetry'
+}
+
+function modelOf(rest: string): string | undefined {
+  const at = rest.lastIndexOf('/?')
+  return at < 0 ? undefined : (new URLSearchParams(rest.slice(at + 2)).get('model-id') ?? undefined)
+}

@@ -1,0 +1,43 @@
+import type { HttpRequest, HttpResponse } from '../../wire/http.ts'
+import { pendingMessages } from '../device-bound.ts'
+import type { Hub } from '../hub.ts'
+import { HubRefusal } from '../hub-refusal.ts'
+import { clientOf, type Identity, type Presence } from '../identity.ts'
+import { isJsonObject, type Json, type JsonObject, parseJson } from '../json.ts'
+
+const json = { 'Content-Type': 'application/json; charset=utf-8' }
+
+/** 200 with a JSON body; `etag` is quoted into its header. */
+export function ok(body: Json, headers: Readonly<Record<string, string>> = {}): HttpResponse {
+  return { status: 200, headers: { ...json, ...headers }, body: JSON.stringify(body) }
+}
+
+/** 200 with a resource and its entity tag. */
+export function tagged(body: Json, etag: string): HttpResponse {
+  return { status: 200, headers: { ...json, ETag: `"${etag}"` }, body: JSON.stringify(body) }
+}
+
+export const noContent: HttpResponse = { status: 204 }
+
+/** The body as a JSON object; refuses with IotHubFormatError. */
+export function bodyObject(request: HttpRequest): JsonObject {
+  const value = parseJson(request.body.toString('utf8'))
+  if (isJsonObject(value)) return value
+  throw new HubRefusal('IotHubFormatError', 'the body is not a JSON object')
+}
+
+/** A query parameter or header that must be a whole number from 1 to `most`. */
+export function bounded(text: string | null | undefined, name: string, otherwise: number, most: number): number {
+  if (text === null || text === undefined || text === '') return otherwise
+  const number = /^\d{1,9}$/.test(text) ? Number(text) : 0
+  if (number < 1) throw new HubRefusal('ArgumentInvalid', `${name} is not a positive whole number`)
+  return Math.min(number, most)
+}
+
+/** Whether the identity is connected, and what waits for it. */
+export function presenceOf(hub: Hub, identity: Identity): Presence {
+  return {
+    connected: hub.connections.has(clientOf(identity)),
+    pendingMessages: identity.moduleId === '' ? pendingMessages(hub, identity.deviceId) : 0,
+  }
+}
