@@ -76,6 +76,7 @@ export const refusals = {
 
   // Where the device is to go. These end an accepted registration as `failed`.
   NoHubLinked: [401001, 'IoTHub not found.'],
+  AllocationPolicyUnavailable: [400208, 'The allocation policy is not available.'],
   NoHubAvailable: [400208, 'No hub is available for allocation.'],
   StaticHubAmbiguous: [400208, 'Static allocation needs one hub: the enrollment names none and several are linked.'],
   CustomAllocationFailed: [400207, 'Custom allocation failed.'],

@@ -42,7 +42,7 @@ export interface Operation {
   readonly id: OperationId
   readonly idScope: IdScope
   readonly registrationId: RegistrationId
-  readonly status: 'assigning' | 'assigned' | 'failed'
+  readonly status: 'assigning' | 'assigned' | 'failed' | 'disabled'
   /** The state that a poll is answered with; absent while assigning. */
   readonly result?: OperationResult
   /** What is needed to run the operation to its end after a restart; present only while assigning. */

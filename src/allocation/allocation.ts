@@ -1,0 +1,36 @@
+import type { Trail } from '../model/decision.ts'
+import type { Enrollment, InitialTwin } from '../model/enrollment.ts'
+import type { RegistrationId } from '../model/identifiers.ts'
+import type { Json } from '../model/json.ts'
+import type { Registration } from '../model/registration.ts'
+import type { AllocationPolicyName, LinkedHub, ProvisioningService } from '../model/service.ts'
+
+/** A device that was attested, as allocation sees it. */
+export interface ToAllocate {
+  readonly service: ProvisioningService
+  readonly registrationId: RegistrationId
+  readonly enrollment: Enrollment
+  readonly payload?: Json
+  readonly remoteAddress: string
+  /** What is remembered of the device from before; its assignment, if it has one. */
+  readonly registration?: Registration
+  readonly trail: Trail
+}
+
+/** The hub a device belongs to, and what a custom policy wants for it besides. */
+export interface Choice {
+  readonly hub: LinkedHub
+  readonly initialTwin?: InitialTwin
+  readonly payload?: Json
+}
+
+/**
+ * One way of choosing among hubs. `candidates` are linked, permitted by the enrollment, and at least one; a policy that finds
+ * none of them fit refuses.
+ */
+export interface AllocationPolicy {
+  readonly name: AllocationPolicyName
+  /** False for a policy that may use hubs which were taken out of automatic allocation. [service-wire §9.1] */
+  readonly automatic: boolean
+  readonly choose: (device: ToAllocate, candidates: readonly LinkedHub[]) => Promise<Choice>
+}

@@ -1,0 +1,29 @@
+import { createHash } from 'node:crypto'
+import { registrationKey } from '../model/identifiers.ts'
+import type { LinkedHub } from '../model/service.ts'
+import type { AllocationPolicy } from './allocation.ts'
+
+/**
+ * Weighted rendezvous hashing: a device goes to the hub with the highest score, and its score at one hub does not depend on
+ * the others; so adding or removing a hub moves only the devices that it must. [service-wire §9.1]
+ */
+export const evenlyWeighted: AllocationPolicy = {
+  name: 'hashed',
+  automatic: true,
+  choose: async ({ service, registrationId }, candidates) => ({
+    hub: highestScore(`${service.idScope}\n${registrationKey(registrationId)}`, candidates),
+  }),
+}
+
+/** The hub, of at least one, to which this key belongs by weight. */
+export function highestScore(key: string, hubs: readonly LinkedHub[]): LinkedHub {
+  const scored = hubs.map((hub) => ({ hub, score: score(key, hub) }))
+  return scored.reduce((best, next) => (next.score > best.score ? next : best)).hub
+}
+
+function score(key: string, { hostName, allocationWeight }: LinkedHub): number {
+  const digest = createHash('sha256').update(`${key}\n${hostName.toLowerCase()}`).digest()
+  // 48 bits, moved off zero: a number in the open interval (0, 1).
+  const unit = (digest.readUIntBE(0, 6) + 0.5) / 2 ** 48
+  return -allocationWeight / Math.log(unit)
+}

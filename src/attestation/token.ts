@@ -1,0 +1,29 @@
+import { Refusal } from '../model/refusal.ts'
+import type { Clock } from '../model/timestamp.ts'
+import { parseSasToken, type SasToken } from '../wire/sas-token.ts'
+import type { Presented } from './attestation.ts'
+
+/** Seconds that a device's clock may be behind ours. [device-wire §6.2] */
+const skew = 300
+
+/**
+ * The shared access signature a device sent, checked in everything but its signature: form, expiry, resource, key name.
+ * [device-wire §6.2]
+ */
+export function presentedToken({ credential, service, registrationId }: Presented, clock: Clock): SasToken {
+  if (credential.kind !== 'token') throw new Refusal('CredentialMissing', 'no token was sent')
+  const token = parseSasToken(credential.token)
+  if (!token) throw new Refusal('TokenMalformed', 'the token has no readable sr, sig and se')
+
+  const late = Math.floor(clock() / 1000) - token.expiry
+  if (late >= skew) throw new Refusal('TokenExpired', `the token expired ${late} s ago; is the device's clock right?`)
+
+  const resource = `${service.idScope}/registrations/${registrationId}`
+  if (token.resource.toLowerCase() !== resource.toLowerCase()) {
+    throw new Refusal('TokenForAnotherResource', `expected a token for ${resource}, found one for ${token.resource}`)
+  }
+  if (token.keyName !== '' && token.keyName.toLowerCase() !== 'registration') {
+    throw new Refusal('TokenKeyNameInvalid', `expected skn=registration or none, found ${token.keyName}`)
+  }
+  return token
+}

@@ -1,0 +1,200 @@
+import type { InitialTwin } from '../model/enrollment.ts'
+import { isJsonObject, parseJson, type Json, type JsonObject } from '../model/json.ts'
+import { Refusal } from '../model/refusal.ts'
+import type { LinkedHub } from '../model/service.ts'
+import type { Clock } from '../model/timestamp.ts'
+import { signSasToken } from '../wire/sas-token.ts'
+import { withBackoff, type Patience } from './backoff.ts'
+
+/** The registry and the twins of one linked IoT hub, over its service REST API. [service-wire §12.2] */
+export interface IotHub {
+  readonly hostName: string
+  /** undefined if the hub has no such device. */
+  readonly device: (deviceId: string) => Promise<DeviceIdentity | undefined>
+  /** undefined if the device exists already. */
+  readonly create: (identity: DeviceIdentity) => Promise<DeviceIdentity | undefined>
+  /** Replace the identity that was read; undefined if it has changed or gone since. */
+  readonly replace: (identity: DeviceIdentity) => Promise<DeviceIdentity | undefined>
+  /** Removing what is not there is done already. */
+  readonly remove: (deviceId: string) => Promise<void>
+  readonly twin: (deviceId: string) => Promise<Twin | undefined>
+  readonly mergeTwin: (deviceId: string, twin: InitialTwin) => Promise<void>
+  /** Create a device with its whole twin, reported properties too; false if the device exists already. */
+  readonly createWithTwin: (identity: DeviceIdentity, twin: TwinData) => Promise<boolean>
+}
+
+/** An identity as the registry has it; members that we do not know are kept. */
+export interface DeviceIdentity extends JsonObject {
+  readonly deviceId: string
+  readonly etag?: string
+  readonly authentication: Authentication
+  readonly capabilities?: { readonly iotEdge: boolean }
+}
+
+export interface Authentication extends JsonObject {
+  readonly type: 'sas' | 'selfSigned' | 'certificateAuthority' | 'none'
+  readonly symmetricKey?: { readonly primaryKey?: string | null; readonly secondaryKey?: string | null }
+  readonly x509Thumbprint?: { readonly primaryThumbprint?: string | null; readonly secondaryThumbprint?: string | null }
+}
+
+export interface Twin extends JsonObject {
+  readonly tags?: JsonObject
+  readonly properties?: { readonly desired?: JsonObject; readonly reported?: JsonObject }
+}
+
+/** A twin's content, without versions and metadata. */
+export interface TwinData {
+  readonly tags?: JsonObject
+  readonly desired?: JsonObject
+  readonly reported?: JsonObject
+}
+
+export interface HubRequest {
+  readonly method: string
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+export interface HubResponse {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly body: string
+}
+
+/** How a request reaches a hub: HTTPS, or a call where the hub lives in this process. Rejects if no answer came. */
+export type HubTransport = (hostName: string, request: HubRequest) => Promise<HubResponse>
+
+const apiVersion = '2021-04-12'
+/** Seconds. */
+const tokenLifetime = 3600
+
+/** Speak to a linked hub. Throttling and outages are waited out as `patience` allows; what is left is a Refusal. */
+export function iotHub(link: LinkedHub, transport: HubTransport, clock: Clock, patience: Patience): IotHub {
+  const authorization = tokenFor(link, clock)
+
+  const call = (method: string, path: string, body?: Json, ifMatch?: string): Promise<Answer> =>
+    withBackoff(patience, async () => {
+      const response = await transport(link.hostName, {
+        method,
+        path: `${path}?api-version=${apiVersion}`,
+        headers: {
+          authorization: authorization(),
+          'content-type': 'application/json; charset=utf-8',
+          ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }),
+        },
+        body: body === undefined ? '' : JSON.stringify(body),
+      })
+      return new Answer(link.hostName, `${method} ${path}`, response)
+    })
+
+  return {
+    hostName: link.hostName,
+
+    device: async (deviceId) => {
+      const answer = await call('GET', devicePath(deviceId))
+      return answer.status === 404 ? undefined : answer.identity()
+    },
+    create: async (identity) => {
+      const answer = await call('PUT', devicePath(identity.deviceId), identity)
+      return answer.status === 409 ? undefined : answer.identity()
+    },
+    replace: async (identity) => {
+      const answer = await call('PUT', devicePath(identity.deviceId), identity, `"${identity.etag ?? '*'}"`)
+      return answer.status === 412 || answer.status === 404 ? undefined : answer.identity()
+    },
+    remove: async (deviceId) => {
+      const answer = await call('DELETE', devicePath(deviceId), undefined, '"*"')
+      if (answer.status !== 404) answer.json()
+    },
+    twin: async (deviceId) => {
+      const answer = await call('GET', twinPath(deviceId))
+      return answer.status === 404 ? undefined : answer.json()
+    },
+    mergeTwin: async (deviceId, twin) => {
+      ;(await call('PATCH', twinPath(deviceId), { ...twin }, '"*"')).json()
+    },
+    createWithTwin: async ({ deviceId, authentication, capabilities }, { tags, desired, reported }) => {
+      const entry = {
+        id: deviceId,
+        importMode: 'create',
+        status: 'enabled',
+        authentication,
+        capabilities,
+        tags,
+        properties: { desired, reported },
+      }
+      const answer = await call('POST', '/devices', [entry])
+      const result = answer.json([200, 400])
+      if (result['isSuccessful'] === true) return true
+      const [error] = Array.isArray(result['errors']) ? result['errors'] : []
+      if (isJsonObject(error) && /AlreadyExists/i.test(String(error['errorCode']))) return false
+      throw answer.refusal()
+    },
+  }
+}
+
+function devicePath(deviceId: string): string {
+  return `/devices/${encodeURIComponent(deviceId)}`
+}
+
+function twinPath(deviceId: string): string {
+  return `/twins/${encodeURIComponent(deviceId)}`
+}
+
+/** One token serves many calls; it is renewed in the second half of its life. */
+function tokenFor({ hostName, keyName, key }: LinkedHub, clock: Clock): () => string {
+  let token = ''
+  let renewAt = 0
+  return () => {
+    const now = Math.floor(clock() / 1000)
+    if (now >= renewAt) {
+      token = signSasToken(hostName, key, now + tokenLifetime, keyName)
+      renewAt = now + tokenLifetime / 2
+    }
+    return token
+  }
+}
+
+/** What a hub said, and what that means to us when it is not what was asked for. */
+class Answer {
+  readonly status: number
+  readonly #response: HubResponse
+  readonly #hostName: string
+  readonly #call: string
+
+  constructor(hostName: string, call: string, response: HubResponse) {
+    this.status = response.status
+    this.#response = response
+    this.#hostName = hostName
+    this.#call = call
+    if (response.status === 429 || response.status >= 500) throw this.refusal()
+  }
+
+  json(statuses: readonly number[] = [200, 204]): JsonObject {
+    if (!statuses.includes(this.status)) throw this.refusal()
+    if (this.#response.body === '') return {}
+    const value = parseJson(this.#response.body)
+    if (!isJsonObject(value)) throw this.refusal()
+    return value
+  }
+
+  identity(): DeviceIdentity {
+    const json = this.json()
+    const { deviceId, authentication } = json
+    if (typeof deviceId !== 'string' || !isJsonObject(authentication)) throw this.refusal()
+    return json as DeviceIdentity
+  }
+
+  /** The device is shown the hub's own words, as the real service does. [device-wire §1.5] */
+  refusal(): Refusal {
+    const { status, headers, body } = this.#response
+    const said = body.slice(0, 1000) || `HTTP ${status}`
+    const detail = `${this.#hostName} answered ${this.#call} with ${status}: ${said}`
+    if (status === 401) return new Refusal('HubUnauthorized', detail, { said })
+    if (status === 429 || status >= 500) {
+      return new Refusal('HubUnavailable', detail, { said, retryAfter: Number(headers['retry-after']) || undefined })
+    }
+    return new Refusal('HubRefused', detail, { said })
+  }
+}

@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto'
+import type { Credential, Presented } from '../attestation/attestation.ts'
+import type { Protocol, Trail } from '../model/decision.ts'
+import { isRegistrationId, registrationKey } from '../model/identifiers.ts'
+import type { Json } from '../model/json.ts'
+import { Refusal } from '../model/refusal.ts'
+import type { Reader } from '../store/store.ts'
+
+/** What a transport has read of a device's request; nothing of it has been checked. */
+export interface DeviceRequest {
+  readonly idScope: string
+  readonly registrationId: string
+  readonly apiVersion: string | undefined
+  readonly credential: Credential
+  /** The ID that the body repeats, where it does. */
+  readonly bodyRegistrationId?: string
+  readonly payload?: Json
+  readonly protocol: Protocol
+  /** The SDK as it names itself. */
+  readonly userAgent: string
+  readonly remoteAddress: string
+  readonly trackingId: string
+}
+
+const apiVersionShape = /^\d{4}-\d{2}-\d{2}(-preview)?$/
+
+/** Find the instance that a device asks for, and check that what it sent is well formed. [device-wire §1.2, §1.3] */
+export async function admit(request: DeviceRequest, store: Reader, trail: Trail): Promise<Presented> {
+  const { idScope, registrationId, bodyRegistrationId, apiVersion, ...rest } = request
+  // Any date is taken: a future SDK must not break on a version we have not heard of. [device-wire §11.24]
+  if (apiVersion === undefined || !apiVersionShape.test(apiVersion)) {
+    throw new Refusal('ApiVersionMissing', `expected api-version as YYYY-MM-DD, found ${apiVersion ?? 'none'}`)
+  }
+  if (!isRegistrationId(registrationId)) {
+    throw new Refusal(
+      'RegistrationIdInvalid',
+      `${JSON.stringify(registrationId.slice(0, 200))} is not a registration ID`,
+    )
+  }
+  if (bodyRegistrationId !== undefined && registrationKey(bodyRegistrationId) !== registrationKey(registrationId)) {
+    throw new Refusal(
+      'RegistrationIdMismatch',
+      `the request is for ${registrationId}, its body for ${JSON.stringify(bodyRegistrationId.slice(0, 200))}`,
+    )
+  }
+  const service = await store.services.byIdScope(idScope)
+  if (!service) {
+    const name = createHash('sha256').update(idScope).digest('hex').slice(0, 12)
+    const shown = idScopeShape.test(idScope) ? idScope : `of no valid form (sha256 ${name}…)`
+    throw new Refusal('IdScopeUnknown', `no provisioning service has the ID scope ${shown}`)
+  }
+  return { ...rest, apiVersion, registrationId, service, trail }
+}
+
+const idScopeShape = /^[0-9A-Za-z]{1,64}$/

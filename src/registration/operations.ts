@@ -1,0 +1,125 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Attested } from '../attestation/attestation.ts'
+import { newOperationId, registrationKey, type IdScope } from '../model/identifiers.ts'
+import type { Operation } from '../model/registration.ts'
+import { conclude } from './conclude.ts'
+import type { Stages } from './register.ts'
+import { toResume } from './resume.ts'
+import { endingOfOperation, endingOfThrown } from './trail.ts'
+
+/** The operations of this node: begun by registering, run on after the answer if need be. */
+export interface Operations {
+  /** Begin an operation, or join the one that is doing the same for this device. Settles with its end, or with it `assigning`. */
+  readonly run: (attested: Attested) => Promise<Operation>
+  /** Go on with an operation that is kept in the store as `assigning`. */
+  readonly goOn: (attested: Attested, operation: Operation) => void
+  /** An operation that this node is running. */
+  readonly find: (idScope: IdScope, id: string) => Operation | undefined
+  /** Settles when nothing is running. */
+  readonly idle: () => Promise<void>
+}
+
+/** Polls find an operation for this long. [device-wire §9.2] */
+const kept = 60 * 60 * 1000
+const sweepEvery = 60 * 1000
+
+interface Run {
+  readonly operation: Operation
+  /** Two runs for a device that have this in common would do the same. */
+  readonly purpose: string
+  readonly ended: Promise<Operation>
+  /** The device was told `assigning`: settles when the store knows. */
+  promised?: Promise<void>
+  /** The end is being written; nothing else may be written of it any more. */
+  ending: boolean
+}
+
+export function operations(stages: Stages): Operations {
+  const { store, clock, shortWait, onFault } = stages
+  /** At most one for each device. */
+  const runs = new Map<string, Run>()
+  let sweptAt = clock()
+
+  async function run(attested: Attested): Promise<Operation> {
+    sweep()
+    const { service, registrationId } = attested
+    const purpose = JSON.stringify(toResume(attested))
+    for (let other = runs.get(keyOf(attested)); other; other = runs.get(keyOf(attested))) {
+      // A device that lost the answer asks again; it is given the operation that it has. [device-wire §9.1]
+      if (other.purpose === purpose) return answer(other, attested)
+      await Promise.allSettled([other.ended])
+    }
+    const id = newOperationId(service.idScope, registrationId)
+    const operation: Operation = {
+      id,
+      idScope: service.idScope,
+      registrationId,
+      status: 'assigning',
+      createdAt: clock(),
+    }
+    return answer(begin(attested, operation), attested)
+  }
+
+  function begin(attested: Attested, operation: Operation): Run {
+    const key = keyOf(attested)
+    const beforeEnd = async () => {
+      await begun.promised
+      begun.ending = true
+    }
+    const ended = conclude(attested, operation, beforeEnd, stages).finally(() => runs.delete(key))
+    const begun: Run = { operation, purpose: JSON.stringify(toResume(attested)), ended, ending: false }
+    runs.set(key, begun)
+    ended.then(
+      (operation) => attested.trail.end(endingOfOperation(operation)),
+      (fault: unknown) => {
+        attested.trail.end(endingOfThrown(fault))
+        onFault(fault, attested.trackingId)
+      },
+    )
+    return begun
+  }
+
+  /** The end, if it comes within the short wait; else `assigning`, once the store knows of it. */
+  async function answer(run: Run, attested: Attested): Promise<Operation> {
+    const ended = await within(run.ended, shortWait)
+    if (ended) return ended
+    if (run.ending) return run.ended
+    run.promised ??= store.transact((write) => write.operations.put({ ...run.operation, resume: toResume(attested) }))
+    await run.promised
+    return run.operation
+  }
+
+  function sweep(): void {
+    if (clock() - sweptAt < sweepEvery) return
+    sweptAt = clock()
+    store
+      .transact((write) => write.operations.expire(clock() - kept))
+      .catch((fault: unknown) => onFault(fault, 'sweep'))
+  }
+
+  return {
+    run,
+    goOn: (attested, operation) => void begin(attested, operation),
+    find: (idScope, id) => {
+      const found = [...runs.values()].find(({ operation }) => operation.id === id && operation.idScope === idScope)
+      return found?.operation
+    },
+    idle: async () => {
+      while (runs.size > 0) await Promise.allSettled([...runs.values()].map(({ ended }) => ended))
+    },
+  }
+}
+
+function keyOf({ service, registrationId }: Attested): string {
+  return `${service.idScope}/${registrationKey(registrationId)}`
+}
+
+async function within<T>(promise: Promise<T>, milliseconds: number): Promise<T | undefined> {
+  if (milliseconds === 0) return undefined
+  const abort = new AbortController()
+  try {
+    return await Promise.race([promise, delay(milliseconds, undefined, { signal: abort.signal })])
+  } finally {
+    abort.abort()
+  }
+}

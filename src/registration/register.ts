@@ -1,0 +1,125 @@
+import type { Challenge, Credential } from '../attestation/attestation.ts'
+import { attest, type AttestationKinds } from '../attestation/attest.ts'
+import { allocate, type AllocationPolicies } from '../allocation/allocate.ts'
+import type { Decision } from '../model/decision.ts'
+import { registrationKey } from '../model/identifiers.ts'
+import { Refusal } from '../model/refusal.ts'
+import type { Operation, Registration } from '../model/registration.ts'
+import type { Clock } from '../model/timestamp.ts'
+import type { Store } from '../store/store.ts'
+import { admit, type DeviceRequest } from './admit.ts'
+import { disabledOperation } from './disabled.ts'
+import { operations, type Operations } from './operations.ts'
+import type { Hubs } from './place.ts'
+import { resume } from './resume.ts'
+import { beginTrail, endingOfThrown, noTrail } from './trail.ts'
+
+/** What registration works with. */
+export interface Stages {
+  readonly store: Store
+  readonly attestation: AttestationKinds
+  readonly allocation: AllocationPolicies
+  readonly hubs: Hubs
+  readonly clock: Clock
+  /** Milliseconds that a register call may take to be answered with its outcome; after that, `assigning`. 0: always. */
+  readonly shortWait: number
+  /** Hears of every attempt, admitted or refused, once it has ended. */
+  readonly onDecision: (decision: Decision) => void
+  readonly onFault: (fault: unknown, trackingId: string) => void
+}
+
+/** What a device is answered with. */
+export type RegisterAnswer = { readonly operation: Operation } | { readonly challenge: Challenge }
+
+/** A device's way through: what every transport offers devices. Each refuses with a Refusal. */
+export interface Registrar {
+  /** Attest the device, allocate it to a hub, create it there: now if that is quick, else as an operation to be polled. */
+  readonly register: (request: DeviceRequest) => Promise<RegisterAnswer>
+  /** The operation, for the device that began it, from any connection. [device-wire §9.2] */
+  readonly status: (request: DeviceRequest, operationId: string) => Promise<Operation>
+  /** What is remembered of the device. [device-wire §2.1] */
+  readonly lookup: (request: DeviceRequest) => Promise<Registration>
+  /** Take up the operations that an earlier run left unfinished. */
+  readonly resume: () => Promise<void>
+  /** Settles when no operation is running. */
+  readonly idle: () => Promise<void>
+}
+
+export function registrar(stages: Stages): Registrar {
+  const running = operations(stages)
+  return {
+    register: (request) => register(request, stages, running),
+    status: (request, operationId) => status(request, operationId, stages, running),
+    lookup: (request) => lookup(request, stages),
+    resume: () => resume(stages, running),
+    idle: running.idle,
+  }
+}
+
+async function register(request: DeviceRequest, stages: Stages, running: Operations): Promise<RegisterAnswer> {
+  const { store, clock, onDecision } = stages
+  const trail = beginTrail({ ...request, attestation: nameOf(request.credential) }, clock, onDecision)
+  try {
+    const presented = await admit(request, store, trail)
+    const verdict = await attest(presented, stages.attestation, store)
+    switch (verdict.is) {
+      case 'disabled': {
+        const operation = await disabledOperation(verdict, stages)
+        trail.end({ outcome: 'disabled' })
+        return { operation }
+      }
+      case 'challenged': {
+        const { service } = presented
+        // Accepting the challenge costs the device its hub key: that there is a hub for it comes first. [device-wire §5.6]
+        await allocate(
+          { ...presented, enrollment: verdict.enrollment },
+          await store.linkedHubs.all(service.idScope),
+          stages.allocation,
+        )
+        const challenge = await verdict.issue()
+        trail.end({ outcome: 'challenged' })
+        return { challenge }
+      }
+      case 'attested':
+        return { operation: await running.run(verdict.attested) }
+    }
+  } catch (error) {
+    trail.end(endingOfThrown(error))
+    throw error
+  }
+}
+
+async function status(
+  request: DeviceRequest,
+  operationId: string,
+  stages: Stages,
+  running: Operations,
+): Promise<Operation> {
+  const { service, registrationId } = await authenticated(request, stages)
+  const operation =
+    running.find(service.idScope, operationId) ?? (await stages.store.operations.get(service.idScope, operationId))
+  if (!operation || registrationKey(operation.registrationId) !== registrationKey(registrationId)) {
+    throw new Refusal('OperationAbsent', `${registrationId} has no operation ${operationId.slice(0, 100)}`)
+  }
+  return operation
+}
+
+async function lookup(request: DeviceRequest, stages: Stages): Promise<Registration> {
+  const { service, registrationId } = await authenticated(request, stages)
+  const registration = await stages.store.registrations.get(service.idScope, registrationId)
+  if (!registration) throw new Refusal('DeviceRegistrationAbsent', `${registrationId} has not registered`)
+  return registration
+}
+
+/** The same proof as for registering; a device whose enrollment was disabled may still ask how its operation ended. */
+async function authenticated(request: DeviceRequest, { store, attestation }: Stages) {
+  const presented = await admit(request, store, noTrail)
+  const verdict = await attest(presented, attestation, store)
+  if (verdict.is === 'challenged')
+    throw new Refusal('CredentialMissing', 'TPM keys alone prove nothing; a token is needed')
+  return presented
+}
+
+function nameOf(credential: Credential): string {
+  return credential.kind === 'token' && credential.tpm ? 'tpm' : credential.kind
+}
