@@ -1,0 +1,227 @@
+import type { ByteStream } from '../mqtt/connection.ts'
+import type { Peer } from '../peer.ts'
+import { asNumber, demand, ProtocolViolation } from './decoding.ts'
+import { map, nothing, string, symbol, uint, ushort, type Encoded } from './encoding.ts'
+import { Input, InputEnded, type Frame } from './input.ts'
+import {
+  code,
+  emptyFrame,
+  errorValue,
+  readPerformative,
+  writeFrame,
+  type AmqpError,
+  type Performative,
+} from './performatives.ts'
+import { negotiate } from './sasl.ts'
+import type { AmqpClient, AmqpLimits, AmqpService } from './service.ts'
+import { Session } from './session.ts'
+
+/** Protocol headers: AMQP 1.0, and the SASL layer before it. [AMQP-1.0 §2.2, §5.3.2] */
+const header = {
+  amqp: Buffer.from('AMQP\x00\x01\x00\x00', 'latin1'),
+  sasl: Buffer.from('AMQP\x03\x01\x00\x00', 'latin1'),
+}
+
+const channelMax = 8191
+const mostSessions = 4
+const smallestFrame = 512
+const fastestHeartbeat = 500 // milliseconds, however impatient the client says it is
+
+/**
+ * The server's side of one AMQP 1.0 connection, over any byte stream: with a SASL layer or without, sessions, links, requests and
+ * their replies. Whatever breaks the protocol closes the connection and nothing else.
+ */
+export class AmqpConnection<Identity> {
+  readonly peer: Peer
+  readonly #stream: ByteStream
+  readonly #service: AmqpService<Identity>
+  readonly #limits: AmqpLimits
+  readonly #onFault: (fault: unknown) => void
+  readonly #input: Input
+  readonly #sessions = new Map<number, Session>()
+  #client: AmqpClient | undefined
+  #clientFrameBytes = smallestFrame
+  #opened = false
+  #closed = false
+  #timer: NodeJS.Timeout
+  #heartbeat: NodeJS.Timeout | undefined
+  #pending: Buffer[] = []
+
+  constructor(
+    stream: ByteStream,
+    peer: Peer,
+    service: AmqpService<Identity>,
+    limits: AmqpLimits,
+    onFault: (fault: unknown) => void,
+  ) {
+    this.#stream = stream
+    this.peer = peer
+    this.#service = service
+    this.#limits = limits
+    this.#onFault = onFault
+    this.#input = new Input(stream)
+    this.#timer = setTimeout(() => this.destroy(), limits.openTimeout)
+    this.#converse().catch((error: unknown) => this.#fail(error))
+  }
+
+  /** Feed bytes from the stream. */
+  receive(chunk: Buffer): void {
+    if (this.#opened) this.#timer.refresh()
+    this.#input.push(chunk)
+  }
+
+  /** Cut the connection. */
+  destroy(): void {
+    this.streamClosed()
+    this.#stream.destroy()
+  }
+
+  /** Send what is waiting, then close. */
+  end(): void {
+    if (this.#closed) return
+    this.#flush()
+    this.streamClosed()
+    this.#stream.end()
+  }
+
+  /** To be called when the stream has closed. */
+  streamClosed(): void {
+    if (this.#closed) return
+    this.#closed = true
+    clearTimeout(this.#timer)
+    clearInterval(this.#heartbeat)
+    for (const session of this.#sessions.values()) session.end()
+    this.#input.end()
+    this.#client?.closed()
+  }
+
+  async #converse(): Promise<void> {
+    let identity: Identity | undefined
+    let layer = await this.#agreeOnHeader()
+    if (layer === header.sasl) {
+      identity = await negotiate(this.#service.mechanisms(this.peer), this.#input, (bytes) => this.#write(bytes))
+      if (identity === undefined) return this.end()
+      layer = await this.#agreeOnHeader()
+    }
+    if (layer !== header.amqp) return this.end()
+
+    const open = await this.#next()
+    demand(open.performative.code === code.open, 'the first frame is not OPEN')
+    const admission = this.#service.open(identity, this.peer)
+    this.#open(open.performative.fields, 'refused' in admission ? admission.refused : undefined)
+    if ('refused' in admission) return this.#close(admission.refused)
+    this.#client = admission
+
+    for (;;) {
+      const { channel, performative } = await this.#next()
+      if (performative.code === code.close) return this.#close()
+      this.#dispatch(admission, channel, performative)
+    }
+  }
+
+  /** Answer the client's protocol header in kind; undefined if there is none to agree on. [AMQP-1.0 §2.2] */
+  async #agreeOnHeader(): Promise<Buffer | undefined> {
+    const asked = await this.#input.take(8)
+    const agreed = Object.values(header).find((known) => known.equals(asked))
+    if (agreed) this.#write(agreed)
+    else if (asked.toString('latin1', 0, 4) === 'AMQP') this.#write(header.amqp)
+    return agreed
+  }
+
+  /** The next frame with something in it. */
+  async #next(): Promise<{ channel: number; performative: Performative }> {
+    let frame: Frame
+    do {
+      frame = await this.#input.frame(this.#limits.frameBytes)
+      demand(frame.type === 0, `a frame of type ${frame.type}`)
+    } while (frame.body.length === 0)
+    return { channel: frame.channel, performative: readPerformative(frame.body) }
+  }
+
+  #open(fields: readonly Encoded[], refused: AmqpError | undefined): void {
+    const { containerId, hostName } = this.#service
+    this.#clientFrameBytes = Math.max(asNumber(fields[2]) ?? this.#limits.frameBytes, smallestFrame)
+    const openError = refused && map([[symbol('com.microsoft:open-error'), symbol(refused.condition)]])
+    this.#send(0, code.open, [
+      string(containerId),
+      string(hostName),
+      uint(this.#limits.frameBytes),
+      ushort(channelMax),
+      uint(this.#limits.idleTimeout),
+      ...(openError ? [nothing, nothing, nothing, nothing, openError] : []),
+    ])
+    this.#opened = true
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.destroy(), 2 * this.#limits.idleTimeout)
+    const patience = asNumber(fields[4]) ?? 0
+    if (patience > 0) {
+      const every = Math.min(Math.max(patience / 2, fastestHeartbeat), this.#limits.idleTimeout)
+      this.#heartbeat = setInterval(() => this.#write(emptyFrame), every)
+    }
+  }
+
+  #dispatch(client: AmqpClient, channel: number, { code: performative, fields, payload }: Performative): void {
+    if (performative === code.begin) return this.#begin(client, channel, fields)
+    const session = this.#sessions.get(channel)
+    if (!session) throw new ProtocolViolation('amqp:not-allowed', `channel ${channel} has no session`)
+    switch (performative) {
+      case code.attach:
+        return session.attach(fields)
+      case code.flow:
+        return session.flow(fields)
+      case code.transfer:
+        return session.transfer(fields, payload)
+      case code.disposition:
+        return // Nothing is kept of what was sent: Java never says what became of it. [device-wire §4.6]
+      case code.detach:
+        return session.detach(fields)
+      case code.end:
+        session.end()
+        this.#sessions.delete(channel)
+        return this.#send(channel, code.end, [])
+      default:
+        throw new ProtocolViolation('amqp:not-allowed', `performative ${performative} has no place here`)
+    }
+  }
+
+  #begin(client: AmqpClient, channel: number, fields: readonly Encoded[]): void {
+    if (channel > channelMax || this.#sessions.has(channel) || this.#sessions.size === mostSessions)
+      throw new ProtocolViolation('amqp:not-allowed', `no session can begin on channel ${channel}`)
+    const outlet = {
+      send: this.#send.bind(this),
+      clientFrameBytes: Math.min(this.#clientFrameBytes, this.#limits.frameBytes),
+      fail: (error: unknown) => this.#fail(error),
+    }
+    this.#sessions.set(channel, new Session(channel, fields, outlet, client, this.#limits))
+  }
+
+  #fail(error: unknown): void {
+    if (error instanceof InputEnded || this.#closed) return
+    if (error instanceof ProtocolViolation)
+      return this.#close({ condition: error.condition, description: error.message })
+    this.#onFault(error)
+    this.#close({ condition: 'amqp:internal-error', description: 'The connection ended with an internal error.' })
+  }
+
+  #close(error?: AmqpError): void {
+    if (this.#opened) this.#send(0, code.close, error ? [errorValue(error)] : [])
+    this.end()
+  }
+
+  #send(channel: number, performative: number, fields: readonly (Encoded | undefined)[], payload?: Buffer): void {
+    this.#write(writeFrame(0, channel, performative, fields, payload))
+  }
+
+  /** Frames of one turn, and of the promises it settles, leave in one write: each write is a TLS record. */
+  #write(bytes: Buffer): void {
+    if (this.#closed) return
+    if (this.#pending.push(bytes) === 1) process.nextTick(() => this.#flush())
+  }
+
+  #flush(): void {
+    if (this.#pending.length === 0 || this.#closed) return
+    const bytes = this.#pending.length === 1 ? this.#pending[0]! : Buffer.concat(this.#pending)
+    this.#pending = []
+    this.#stream.send(bytes)
+  }
+}

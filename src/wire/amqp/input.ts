@@ -1,0 +1,79 @@
+import { ProtocolViolation } from './decoding.ts'
+
+/** The stream is closed; whoever waited for bytes need not wait any more. */
+export class InputEnded extends Error {
+  override readonly name = 'InputEnded'
+}
+
+export interface Frame {
+  /** 0 for AMQP, 1 for SASL. */
+  readonly type: number
+  readonly channel: number
+  /** Performative and payload; empty in a frame that only shows life. */
+  readonly body: Buffer
+}
+
+/**
+ * Bytes as they arrive, taken in the sizes that the protocol says. It asks the stream to pause when more is held than is being
+ * waited for, so that a peer that talks while it is not listened to fills its own buffers.
+ */
+export class Input {
+  readonly #flow: { pause(): void; resume(): void }
+  #chunks: Buffer[] = []
+  #held = 0
+  #ended = false
+  #waiting: { length: number; resolve: (bytes: Buffer) => void; reject: (error: Error) => void } | undefined
+
+  constructor(flow: { pause(): void; resume(): void }) {
+    this.#flow = flow
+  }
+
+  push(chunk: Buffer): void {
+    if (this.#ended || chunk.length === 0) return
+    this.#chunks.push(chunk)
+    this.#held += chunk.length
+    const waiting = this.#waiting
+    if (!waiting) return this.#flow.pause()
+    if (this.#held < waiting.length) return
+    this.#waiting = undefined
+    waiting.resolve(this.#cut(waiting.length))
+  }
+
+  end(): void {
+    this.#ended = true
+    this.#chunks = []
+    this.#held = 0
+    this.#waiting?.reject(new InputEnded())
+    this.#waiting = undefined
+  }
+
+  /** The next bytes, exactly that many. Rejects with InputEnded. One taker at a time. */
+  take(length: number): Promise<Buffer> | Buffer {
+    if (this.#ended) throw new InputEnded()
+    if (this.#held >= length) return this.#cut(length)
+    this.#flow.resume()
+    return new Promise((resolve, reject) => (this.#waiting = { length, resolve, reject }))
+  }
+
+  /** The next frame. Rejects with InputEnded, or with ProtocolViolation as soon as its size is known to be wrong. */
+  async frame(limit: number): Promise<Frame> {
+    const head = await this.take(8)
+    const size = head.readUInt32BE(0)
+    const offset = head[4]! * 4
+    if (size < 8 || size > limit) throw framing(`a frame of ${size} bytes; the limit is ${limit}`)
+    if (offset < 8 || offset > size) throw framing(`a frame of ${size} bytes has its body at ${offset}`)
+    const rest = size > 8 ? await this.take(size - 8) : Buffer.alloc(0)
+    return { type: head[5]!, channel: head.readUInt16BE(6), body: rest.subarray(offset - 8) }
+  }
+
+  #cut(length: number): Buffer {
+    const all = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks)
+    this.#chunks = all.length > length ? [all.subarray(length)] : []
+    this.#held = all.length - length
+    return all.subarray(0, length)
+  }
+}
+
+function framing(what: string): ProtocolViolation {
+  return new ProtocolViolation('amqp:connection:framing-error', what)
+}

@@ -1,0 +1,189 @@
+import { asBoolean, asDescribed, asList, asMap, asNumber, asText, demand, firstValue, isNothing } from './decoding.ts'
+import { described, list, map, nothing, string, symbol, type Encoded } from './encoding.ts'
+
+/** Descriptors of frame bodies, outcomes and termini. [AMQP-1.0 §2.7, §3.4, §3.5, §5.3.3] */
+export const code = {
+  open: 0x10,
+  begin: 0x11,
+  attach: 0x12,
+  flow: 0x13,
+  transfer: 0x14,
+  disposition: 0x15,
+  detach: 0x16,
+  end: 0x17,
+  close: 0x18,
+  error: 0x1d,
+  accepted: 0x24,
+  rejected: 0x25,
+  source: 0x28,
+  target: 0x29,
+  saslMechanisms: 0x40,
+  saslInit: 0x41,
+  saslChallenge: 0x42,
+  saslResponse: 0x43,
+  saslOutcome: 0x44,
+} as const
+
+/** Why something is refused, detached or closed, as the peer is told. */
+export interface AmqpError {
+  readonly condition: string
+  readonly description: string
+  /** Written with symbol keys. */
+  readonly info?: readonly (readonly [key: string, value: Encoded])[]
+}
+
+/** A frame body: which performative, its fields still encoded, and the payload behind it. */
+export interface Performative {
+  readonly code: number
+  readonly fields: readonly Encoded[]
+  readonly payload: Buffer
+}
+
+const names = new Map<number | string, number>([
+  ...Object.values(code).map((number) => [number, number] as const),
+  ...(['open', 'begin', 'attach', 'flow', 'transfer', 'disposition', 'detach', 'end', 'close'] as const).map(
+    (name) => [`amqp:${name}:list`, code[name]] as const,
+  ),
+])
+
+/** Read a frame's body. Throws ProtocolViolation. */
+export function readPerformative(body: Buffer): Performative {
+  const { value, rest } = firstValue(body)
+  const performative = asDescribed(value)
+  const number = performative && names.get(performative.descriptor)
+  const fields = performative && asList(performative.value)
+  demand(number !== undefined && fields !== undefined, 'the frame has no performative')
+  return { code: number, fields, payload: rest }
+}
+
+const noPayload = Buffer.alloc(0)
+
+/** A frame around a performative; type 0 is AMQP, 1 is SASL. Trailing absent fields are left out. */
+export function writeFrame(
+  type: 0 | 1,
+  channel: number,
+  performative: number,
+  fields: readonly (Encoded | undefined)[],
+  payload: Buffer = noPayload,
+): Buffer {
+  const body = described(performative, list(fields.map((field) => field ?? nothing)))
+  const head = Buffer.from([0, 0, 0, 0, 2, type, 0, 0])
+  head.writeUInt32BE(8 + body.length + payload.length, 0)
+  head.writeUInt16BE(channel, 6)
+  return Buffer.concat([head, body, payload])
+}
+
+/** A frame that only shows life. [AMQP-1.0 §2.4.5] */
+export const emptyFrame: Buffer = Buffer.from([0, 0, 0, 8, 2, 0, 0, 0])
+
+export function errorValue({ condition, description, info }: AmqpError): Encoded {
+  const entries = info?.map(([key, value]) => [symbol(key), value] as const)
+  const fields = [symbol(condition), string(description), ...(entries ? [map(entries)] : [])]
+  return described(code.error, list(fields))
+}
+
+/** What a client says of a link it attaches. */
+export interface Attach {
+  readonly name: string
+  readonly handle: number
+  /** The client's end: it sends requests on one link and receives answers on another. */
+  readonly client: 'sends' | 'receives'
+  /** Of the service's end: the target that the client sends to, or the source that it receives from. */
+  readonly address: string
+  readonly senderSettleMode: number
+  readonly receiverSettleMode: number
+  readonly source: Encoded
+  readonly target: Encoded
+  readonly initialDeliveryCount: number
+  /** Those with text values. */
+  readonly properties: ReadonlyMap<string, string>
+}
+
+/** Read ATTACH. Throws ProtocolViolation. [AMQP-1.0 §2.7.3] */
+export function readAttach(fields: readonly Encoded[]): Attach {
+  const [name, handle, role, senderMode, receiverMode, source = nothing, target = nothing] = fields
+  const isReceiver = asBoolean(role)
+  const text = asText(name)
+  const number = asNumber(handle)
+  demand(text !== undefined && text.length <= 1024, 'ATTACH has no name')
+  demand(number !== undefined, 'ATTACH has no handle')
+  demand(isReceiver !== undefined, 'ATTACH has no role')
+  return {
+    name: text,
+    handle: number,
+    client: isReceiver ? 'receives' : 'sends',
+    address: addressOf(isReceiver ? source : target),
+    senderSettleMode: asNumber(senderMode) ?? 2,
+    receiverSettleMode: asNumber(receiverMode) ?? 0,
+    source,
+    target,
+    initialDeliveryCount: asNumber(fields[9]) ?? 0,
+    properties: textsOf(fields[13]),
+  }
+}
+
+function addressOf(terminus: Encoded): string {
+  const [address] = asList(asDescribed(terminus)?.value ?? nothing) ?? []
+  return asText(address) ?? ''
+}
+
+function textsOf(properties: Encoded | undefined): ReadonlyMap<string, string> {
+  const texts = new Map<string, string>()
+  for (const [key, value] of asMap(properties ?? nothing) ?? []) {
+    const [name, text] = [asText(key), asText(value)]
+    if (name !== undefined && text !== undefined) texts.set(name, text)
+  }
+  return texts
+}
+
+/** FLOW, as far as a server acts on it. */
+export interface Flow {
+  /** Absent while the client has not seen our BEGIN. */
+  readonly nextIncomingId: number | undefined
+  readonly incomingWindow: number
+  readonly handle: number | undefined
+  readonly deliveryCount: number
+  readonly linkCredit: number
+  readonly drain: boolean
+  readonly echo: boolean
+}
+
+/** Read FLOW. Throws ProtocolViolation. [AMQP-1.0 §2.7.4] */
+export function readFlow(fields: readonly Encoded[]): Flow {
+  return {
+    nextIncomingId: asNumber(fields[0]),
+    incomingWindow: required(fields[1], 'FLOW has no incoming-window'),
+    handle: asNumber(fields[4]),
+    deliveryCount: asNumber(fields[5]) ?? 0,
+    linkCredit: asNumber(fields[6]) ?? 0,
+    drain: asBoolean(fields[8]) ?? false,
+    echo: asBoolean(fields[9]) ?? false,
+  }
+}
+
+export interface Transfer {
+  readonly handle: number
+  /** Only on the first transfer of a delivery. */
+  readonly deliveryId: number | undefined
+  readonly settled: boolean
+  readonly more: boolean
+  readonly aborted: boolean
+}
+
+/** Read TRANSFER. Throws ProtocolViolation. [AMQP-1.0 §2.7.5] */
+export function readTransfer(fields: readonly Encoded[]): Transfer {
+  return {
+    handle: required(fields[0], 'TRANSFER has no handle'),
+    deliveryId: isNothing(fields[1]) ? undefined : asNumber(fields[1]),
+    settled: asBoolean(fields[4]) ?? false,
+    more: asBoolean(fields[5]) ?? false,
+    aborted: asBoolean(fields[9]) ?? false,
+  }
+}
+
+/** A number that must be there. Throws ProtocolViolation. */
+export function required(field: Encoded | undefined, what: string): number {
+  const number = asNumber(field)
+  demand(number !== undefined && number >= 0, what)
+  return number
+}
