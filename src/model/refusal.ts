@@ -57,6 +57,7 @@ export const refusals = {
   ServicePolicyUnknown: [401002, 'Unauthorized'],
   ServiceTokenSignatureInvalid: [401002, 'Unauthorized'],
   ServiceRightMissing: [401002, 'Unauthorized'],
+  AddressNotAllowed: [401002, 'Unauthorized'],
 
   // Records.
   EnrollmentAbsent: [404201, 'Enrollment not found.'],

@@ -1,0 +1,12 @@
+import type { IdScope } from '../model/identifiers.ts'
+import type { Clock } from '../model/timestamp.ts'
+import type { Store } from '../store/store.ts'
+import type { EnrollmentRules } from './rules.ts'
+
+/** The one provisioning service instance whose enrollments are read and written. */
+export interface Instance {
+  readonly idScope: IdScope
+  readonly store: Store
+  readonly clock: Clock
+  readonly rules: EnrollmentRules
+}

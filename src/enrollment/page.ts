@@ -1,0 +1,102 @@
+import { setImmediate } from 'node:timers/promises'
+import type { JsonObject } from '../model/json.ts'
+import type { Slice } from '../store/store.ts'
+import { readContinuation, writeContinuation, type Question } from './continuation.ts'
+import type { Instance } from './instance.ts'
+import { matches, project } from './query/evaluate.ts'
+import { groupsOf } from './query/groups.ts'
+import { isAggregate, parseQuery } from './query/parse.ts'
+import type { Query } from './query/syntax.ts'
+import { queryRefusal } from './query/tokens.ts'
+
+/** A collection that can be asked, in the order of its keys. */
+export interface Collection<T> {
+  readonly name: string
+  readonly slice: (slice: Slice) => Promise<readonly T[]>
+  readonly keyOf: (record: T) => string
+  readonly json: (record: T) => JsonObject
+}
+
+export interface PageRequest {
+  readonly query: string
+  /** Most records on the page. */
+  readonly limit: number
+  readonly continuation?: string
+}
+
+export interface Page {
+  readonly items: readonly JsonObject[]
+  /** Present only if there may be more. */
+  readonly continuation?: string
+  /** Whether the items are whole records, and not columns or counts. */
+  readonly whole: boolean
+}
+
+/** Records read for one page before it is cut short, and for one aggregate before it is refused. */
+const most = { page: 10_000, aggregate: 200_000 }
+const sliceOfScan = 250
+
+/**
+ * One page of the collection's records that meet the query. Records that come and go between pages neither repeat nor
+ * hide others. A page may be short, even empty, and still have a continuation. [service-wire §6]
+ */
+export async function queryPage<T>(
+  collection: Collection<T>,
+  { query: text, limit, continuation }: PageRequest,
+  { idScope, store }: Pick<Instance, 'idScope' | 'store'>,
+): Promise<Page> {
+  const query = parseQuery(text)
+  const question: Question = { idScope, collection: collection.name, query: text }
+  const start = continuation === undefined ? '' : await readContinuation(question, continuation, store)
+  if (isAggregate(query)) return { items: await aggregate(query, collection), whole: false }
+  const { items, after } = await scan(query, collection, start, limit)
+  return {
+    items,
+    whole: query.select === '*',
+    ...(after !== undefined && { continuation: await writeContinuation(question, after, store) }),
+  }
+}
+
+async function scan<T>(
+  query: Query,
+  { slice, keyOf, json }: Collection<T>,
+  start: string,
+  limit: number,
+): Promise<{ items: JsonObject[]; after?: string }> {
+  const items: JsonObject[] = []
+  let lastItem = start
+  let after = start
+  for (let scanned = 0; ;) {
+    // One more than the page shows whether there is another page.
+    const size = query.where ? sliceOfScan : limit + 1 - items.length
+    const records = await slice({ after, limit: size })
+    for (const record of records) {
+      after = keyOf(record)
+      const item = json(record)
+      if (!matches(query, item)) continue
+      if (items.length === limit) return { items, after: lastItem }
+      items.push(project(query, item))
+      lastItem = after
+    }
+    if (records.length < size) return { items }
+    scanned += records.length
+    if (scanned >= most.page) return { items, after }
+    await setImmediate()
+  }
+}
+
+async function aggregate<T>(query: Query, { slice, keyOf, json }: Collection<T>): Promise<JsonObject[]> {
+  const groups = groupsOf(query)
+  let after = ''
+  for (let scanned = 0; scanned < most.aggregate; scanned += sliceOfScan) {
+    const records = await slice({ after, limit: sliceOfScan })
+    for (const record of records) {
+      after = keyOf(record)
+      const item = json(record)
+      if (matches(query, item)) groups.add(item)
+    }
+    if (records.length < sliceOfScan) return groups.rows()
+    await setImmediate()
+  }
+  throw queryRefusal(`counting more than ${most.aggregate} records`)
+}

@@ -1,0 +1,140 @@
+import type { Enrollment, EnrollmentGroup, IndividualEnrollment } from '../model/enrollment.ts'
+import { isDeviceId, isRegistrationId, registrationKey } from '../model/identifiers.ts'
+import type { JsonObject } from '../model/json.ts'
+import { Refusal } from '../model/refusal.ts'
+import type { Secret } from '../model/secret.ts'
+import { readAttestation } from './attestation.ts'
+import { readInitialTwin } from './initial-twin.ts'
+import { members, type Members } from './members.ts'
+import type { EnrollmentRules } from './rules.ts'
+
+/** What writing adds to what was asked for. */
+type Draft<E extends Enrollment> = Omit<E, 'etag' | 'createdDateTimeUtc' | 'lastUpdatedDateTimeUtc'>
+
+export type EnrollmentDraft = Draft<IndividualEnrollment> | Draft<EnrollmentGroup>
+
+/** What a request for an enrollment is read against. */
+export interface ReadingContext<E extends Enrollment> {
+  /** The record that is being replaced: secrets which the request leaves out are kept from it. */
+  readonly stored?: E
+  readonly newKey: () => Secret
+  readonly rules: EnrollmentRules
+}
+
+const allocationPolicies = ['hashed', 'geoLatency', 'static', 'custom'] as const
+
+/** An individual enrollment as the request asks for it, under this ID; refuses with the offending member's name. */
+export function readIndividual(
+  json: JsonObject,
+  id: string,
+  context: ReadingContext<IndividualEnrollment>,
+): Draft<IndividualEnrollment> {
+  const body = members(json)
+  checkId(body, 'registrationId', id)
+  const deviceId = body.text('deviceId') || undefined
+  if (deviceId !== undefined && !isDeviceId(deviceId))
+    throw body.refusal('deviceId', 'is not a device ID of an IoT hub')
+  return {
+    kind: 'individual',
+    registrationId: context.stored?.registrationId ?? id,
+    deviceId,
+    optionalDeviceInformation: body.json('optionalDeviceInformation'),
+    ...readShared(body, 'individual', context),
+  }
+}
+
+/** An enrollment group as the request asks for it, under this ID; refuses with the offending member's name. */
+export function readGroup(
+  json: JsonObject,
+  id: string,
+  context: ReadingContext<EnrollmentGroup>,
+): Draft<EnrollmentGroup> {
+  const body = members(json)
+  checkId(body, 'enrollmentGroupId', id)
+  return {
+    kind: 'group',
+    enrollmentGroupId: context.stored?.enrollmentGroupId ?? id,
+    ...readShared(body, 'group', context),
+  }
+}
+
+function checkId(body: Members, name: 'registrationId' | 'enrollmentGroupId', id: string): void {
+  const given = body.text(name)
+  if (given === undefined) throw body.refusal(name, 'is required')
+  if (registrationKey(given) !== registrationKey(id)) throw body.refusal(name, 'differs from the ID in the path')
+  if (isRegistrationId(id)) return
+  const said = `Invalid ${name === 'registrationId' ? 'RegistrationId' : 'EnrollmentGroupId'}`
+  throw new Refusal('RegistrationIdInvalid', `${name} does not obey the grammar`, { said, info: { member: name } })
+}
+
+/** What individual enrollments and groups have in common. Members that are absent stay absent. */
+function readShared(body: Members, kind: Enrollment['kind'], { stored, newKey, rules }: ReadingContext<Enrollment>) {
+  const attestation = readAttestation(body, { kind, stored: stored?.attestation, newKey })
+  const allocationPolicy = body.oneOf('allocationPolicy', allocationPolicies)
+  const customAllocationDefinition = readCustomAllocation(body, stored, rules)
+  if (allocationPolicy === 'custom' && !customAllocationDefinition) {
+    throw body.refusal('customAllocationDefinition', 'is required by allocationPolicy custom')
+  }
+  return {
+    attestation,
+    capabilities: readCapabilities(body),
+    iotHubHostName: body.text('iotHubHostName') || undefined,
+    initialTwin: readInitialTwin(body),
+    provisioningStatus: body.oneOf('provisioningStatus', ['enabled', 'disabled']) ?? 'enabled',
+    reprovisionPolicy: readReprovisionPolicy(body),
+    allocationPolicy,
+    iotHubs: readHubs(body),
+    customAllocationDefinition,
+    credentialPolicyName: body.text('credentialPolicyName'),
+  } as const
+}
+
+function readCapabilities(body: Members): Enrollment['capabilities'] {
+  const capabilities = body.object('capabilities')
+  return capabilities && { iotEdge: capabilities.flag('iotEdge') ?? false }
+}
+
+function readReprovisionPolicy(body: Members): Enrollment['reprovisionPolicy'] {
+  const policy = body.object('reprovisionPolicy')
+  return (
+    policy && {
+      updateHubAssignment: policy.flag('updateHubAssignment') ?? true,
+      migrateDeviceData: policy.flag('migrateDeviceData') ?? true,
+    }
+  )
+}
+
+function readHubs(body: Members): readonly string[] | undefined {
+  return body.list('iotHubs')?.map((host) => {
+    if (typeof host !== 'string' || host === '') throw body.refusal('iotHubs', 'must hold host names')
+    return host
+  })
+}
+
+function readCustomAllocation(
+  body: Members,
+  stored: Enrollment | undefined,
+  { allowHttpWebhooks }: EnrollmentRules,
+): Enrollment['customAllocationDefinition'] {
+  const definition = body.object('customAllocationDefinition')
+  if (!definition) return undefined
+  const given = definition.text('webhookUrl')
+  if (!given) throw definition.refusal('webhookUrl', 'is required')
+  const kept = stored?.customAllocationDefinition?.webhookUrl
+  const webhookUrl = kept !== undefined && given === maskQuery(kept) ? kept : given
+  const protocols = allowHttpWebhooks ? ['https:', 'http:'] : ['https:']
+  const url = URL.parse(webhookUrl)
+  if (!url || !protocols.includes(url.protocol)) throw definition.refusal('webhookUrl', 'must be an absolute https URL')
+  const apiVersion = definition.text('apiVersion')
+  if (!apiVersion) throw definition.refusal('apiVersion', 'is required')
+  if (!/^\d{4}-\d\d-\d\d(-preview)?$/.test(apiVersion) || apiVersion < '2018-09-01') {
+    throw definition.refusal('apiVersion', 'must be a version from 2018-09-01-preview on')
+  }
+  return { webhookUrl, apiVersion }
+}
+
+/** The URL with its query hidden: function keys stand there. [service-wire §9.3, §16.11] */
+export function maskQuery(webhookUrl: string): string {
+  const mark = webhookUrl.indexOf('?')
+  return mark < 0 ? webhookUrl : `${webhookUrl.slice(0, mark)}?****`
+}

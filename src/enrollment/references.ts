@@ -1,0 +1,70 @@
+import type { Enrollment } from '../model/enrollment.ts'
+import { enrollmentId } from '../model/enrollment.ts'
+import { registrationKey } from '../model/identifiers.ts'
+import { Refusal } from '../model/refusal.ts'
+import type { Instance } from './instance.ts'
+import type { EnrollmentKind } from './kind.ts'
+import { memberRefusal } from './members.ts'
+
+/**
+ * Refuse an enrollment that names a hub or a CA certificate which the instance does not have, or holds a certificate of
+ * another enrollment. What `stored` already names may stay, so that a record can still be changed after a hub was
+ * unlinked. [service-wire §3.3, §3.9]
+ */
+export async function checkReferences<E extends Enrollment>(
+  kind: EnrollmentKind<E>,
+  enrollment: Enrollment,
+  stored: Enrollment | undefined,
+  instance: Instance,
+): Promise<void> {
+  await checkHubs(enrollment, stored, instance)
+  await checkCaReferences(enrollment, stored, instance)
+  if (!instance.rules.allowSharedCertificates) await checkCertificates(kind, enrollment, instance)
+}
+
+async function checkHubs(enrollment: Enrollment, stored: Enrollment | undefined, { store, idScope }: Instance) {
+  const named = hubsOf(enrollment)
+  if (named.length === 0) return
+  const linked = await store.linkedHubs.all(idScope)
+  const known = new Set(
+    [...linked.map(({ hostName }) => hostName), ...hubsOf(stored)].map((host) => host.toLowerCase()),
+  )
+  if (named.every((host) => known.has(host.toLowerCase()))) return
+  throw memberRefusal(enrollment.iotHubs?.length ? 'iotHubs' : 'iotHubHostName', 'names a hub that is not linked')
+}
+
+function hubsOf(enrollment: Enrollment | undefined): string[] {
+  const { iotHubs = [], iotHubHostName } = enrollment ?? {}
+  return iotHubHostName === undefined ? [...iotHubs] : [...iotHubs, iotHubHostName]
+}
+
+async function checkCaReferences(enrollment: Enrollment, stored: Enrollment | undefined, { store, idScope }: Instance) {
+  const kept = caReferencesOf(stored).map(({ name }) => name.toLowerCase())
+  for (const { slot, name } of caReferencesOf(enrollment)) {
+    if (kept.includes(name.toLowerCase()) || (await store.caCertificates.get(idScope, name))) continue
+    throw memberRefusal(`attestation.x509.caReferences.${slot}`, 'names no uploaded certificate')
+  }
+}
+
+function caReferencesOf(enrollment: Enrollment | undefined): { slot: string; name: string }[] {
+  const mechanism = enrollment?.attestation
+  if (mechanism?.type !== 'x509' || mechanism.of !== 'caReferences') return []
+  const { primary, secondary } = mechanism
+  return Object.entries({ primary, secondary }).flatMap(([slot, name]) => (name === undefined ? [] : [{ slot, name }]))
+}
+
+async function checkCertificates<E extends Enrollment>(
+  kind: EnrollmentKind<E>,
+  enrollment: Enrollment,
+  { store, idScope }: Instance,
+): Promise<void> {
+  const mechanism = enrollment.attestation
+  if (mechanism.type !== 'x509' || mechanism.of === 'caReferences') return
+  const own = registrationKey(enrollmentId(enrollment))
+  for (const certificate of [mechanism.primary, mechanism.secondary]) {
+    if (!certificate) continue
+    const holders = await kind.records(store).withCertificate(idScope, certificate.info.sha256Thumbprint)
+    const other = holders.map(enrollmentId).find((id) => registrationKey(id) !== own)
+    if (other !== undefined) throw new Refusal('CertificateInUse', `held by ${other}`)
+  }
+}

@@ -1,0 +1,65 @@
+import type { AttestationMechanism, EnrolledCertificate, Enrollment } from '../model/enrollment.ts'
+import type { JsonObject } from '../model/json.ts'
+import { maskQuery } from './read-enrollment.ts'
+
+/** What the reader of a record may see of its secrets. */
+export interface Disclosure {
+  /** The symmetric keys: in the answer to a PUT and to `attestationmechanism` only. [service-wire §0.4] */
+  readonly keys: boolean
+  /** The query of the webhook's URL, where function keys stand. [service-wire §16.11] */
+  readonly webhookQuery: boolean
+}
+
+/** An enrollment as clients see it, its members in the service's order; absent members are left out. [service-wire §3.2] */
+export function enrollmentJson(enrollment: Enrollment, shown: Disclosure, registrationState?: JsonObject): JsonObject {
+  const { customAllocationDefinition: custom } = enrollment
+  return {
+    ...identity(enrollment, registrationState),
+    attestation: attestationJson(enrollment.attestation, shown.keys),
+    capabilities: enrollment.capabilities,
+    iotHubHostName: enrollment.iotHubHostName,
+    initialTwin: enrollment.initialTwin && { ...enrollment.initialTwin },
+    etag: enrollment.etag,
+    provisioningStatus: enrollment.provisioningStatus,
+    reprovisionPolicy: enrollment.reprovisionPolicy && { ...enrollment.reprovisionPolicy },
+    createdDateTimeUtc: enrollment.createdDateTimeUtc,
+    lastUpdatedDateTimeUtc: enrollment.lastUpdatedDateTimeUtc,
+    allocationPolicy: enrollment.allocationPolicy,
+    iotHubs: enrollment.iotHubs,
+    customAllocationDefinition:
+      custom && (shown.webhookQuery ? { ...custom } : { ...custom, webhookUrl: maskQuery(custom.webhookUrl) }),
+    credentialPolicyName: enrollment.credentialPolicyName,
+  }
+}
+
+/** An attestation mechanism as clients see it: certificates by their `info`, keys only where `keys` says so. */
+export function attestationJson(mechanism: AttestationMechanism, keys: boolean): JsonObject {
+  switch (mechanism.type) {
+    case 'symmetricKey': {
+      const { type, primaryKey, secondaryKey } = mechanism
+      if (!keys) return { type }
+      return {
+        type,
+        symmetricKey: { primaryKey: primaryKey.revealBase64(), secondaryKey: secondaryKey.revealBase64() },
+      }
+    }
+    case 'x509': {
+      const { type, of, primary, secondary } = mechanism
+      return { type, x509: { [of]: { primary: slotJson(primary), secondary: slotJson(secondary) } } }
+    }
+    case 'tpm': {
+      const { type, endorsementKey, storageRootKey } = mechanism
+      return { type, tpm: { endorsementKey, storageRootKey } }
+    }
+  }
+}
+
+function slotJson(slot: EnrolledCertificate | string | undefined): JsonObject | string | undefined {
+  return typeof slot === 'object' ? { info: { ...slot.info } } : slot
+}
+
+function identity(enrollment: Enrollment, registrationState?: JsonObject): JsonObject {
+  if (enrollment.kind === 'group') return { enrollmentGroupId: enrollment.enrollmentGroupId }
+  const { registrationId, deviceId, optionalDeviceInformation } = enrollment
+  return { registrationId, deviceId, registrationState, optionalDeviceInformation }
+}

@@ -1,0 +1,81 @@
+import { enrollmentJson } from '../../enrollment/write-enrollment.ts'
+import type { Json } from '../../model/json.ts'
+import { timestamp, type Timestamp } from '../../model/timestamp.ts'
+import type { Caller } from './authorization.ts'
+import type { Answer, Route } from './route.ts'
+
+/** One line for the operator's log of what was done through this endpoint; holds no secret. [service-wire §14.4] */
+export interface AuditLine {
+  readonly time: Timestamp
+  readonly category: 'ServiceOperations'
+  readonly operationName: Route['operationName'] | 'Unknown'
+  /** The api-version. */
+  readonly operationVersion: string
+  readonly resultType: 'Success' | 'ClientError' | 'Failure'
+  /** The error code; `200` or `204` on success. */
+  readonly resultSignature: string
+  readonly resultDescription: string
+  readonly durationMs: number
+  readonly level: 'Information' | 'Warning' | 'Error'
+  /** The tracking id that the client was told. */
+  readonly correlationId: string
+  /** Without its last part. */
+  readonly callerIpAddress: string
+  readonly idScope?: string
+  readonly principal?: Caller['principal']
+  readonly properties: { readonly id: string; readonly type?: Route['type']; readonly protocol: 'Http' }
+  /** The records before and after, rendered when asked for. */
+  readonly changes?: () => Json
+}
+
+const longestId = 128
+
+/** What is known of a call when its line is written. */
+export interface Finished {
+  readonly route?: Route
+  readonly caller?: Caller
+  readonly id: string
+  readonly apiVersion: string
+  readonly remoteAddress: string
+  readonly trackingId: string
+  readonly startedAt: number
+  readonly now: number
+  readonly answer?: Answer
+  readonly refused?: { readonly errorCode: number; readonly detail: string }
+}
+
+/** Write the line of a finished call. */
+export function auditLine({ route, caller, answer, refused, ...call }: Finished): AuditLine {
+  const result = refused ? (refused.errorCode >= 500_000 ? 'Failure' : 'ClientError') : 'Success'
+  const changes = answer?.changes
+  return {
+    time: timestamp(call.now),
+    category: 'ServiceOperations',
+    operationName: route?.operationName ?? 'Unknown',
+    operationVersion: call.apiVersion,
+    resultType: result,
+    resultSignature: String(refused?.errorCode ?? (answer?.json === undefined ? 204 : 200)),
+    resultDescription: refused?.detail ?? '',
+    durationMs: call.now - call.startedAt,
+    level: result === 'Success' ? 'Information' : result === 'Failure' ? 'Error' : 'Warning',
+    correlationId: call.trackingId,
+    callerIpAddress: maskAddress(call.remoteAddress),
+    idScope: caller?.service.idScope,
+    principal: caller?.principal,
+    properties: { id: call.id.slice(0, longestId), type: route?.type, protocol: 'Http' },
+    ...(changes && {
+      changes: () => changes.map(({ before, after }) => ({ before: shown(before), after: shown(after) })),
+    }),
+  }
+
+  function shown(record: Parameters<typeof enrollmentJson>[0] | undefined) {
+    return record && enrollmentJson(record, { keys: false, webhookQuery: false })
+  }
+}
+
+/** `203.0.113.7` as `203.0.113.x`, `2001:db8:1:2::9` as `2001:db8:1:x`. */
+function maskAddress(address: string): string {
+  const mapped = address.replace(/^::ffff:(?=\d+\.)/i, '')
+  if (!mapped.includes(':')) return mapped.replace(/\.\d+$/, '.x')
+  return `${mapped.split(':').slice(0, 3).join(':')}:x`
+}

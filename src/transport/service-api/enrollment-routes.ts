@@ -1,0 +1,118 @@
+import { readBulk, runBulk } from '../../enrollment/bulk.ts'
+import { deleteEnrollment, getEnrollment, putEnrollment } from '../../enrollment/enrollments.ts'
+import type { EnrollmentKind } from '../../enrollment/kind.ts'
+import type { Collection } from '../../enrollment/page.ts'
+import { readIfMatch } from '../../enrollment/precondition.ts'
+import { attestationJson, enrollmentJson, type Disclosure } from '../../enrollment/write-enrollment.ts'
+import { enrollmentId, type Enrollment } from '../../model/enrollment.ts'
+import { registrationKey } from '../../model/identifiers.ts'
+import { isJsonObject, type Json, type JsonObject } from '../../model/json.ts'
+import { header } from '../../wire/http.ts'
+import { authorize, type Caller } from './authorization.ts'
+import { answerQuery } from './query-call.ts'
+import type { Call, Route } from './route.ts'
+
+/** What individual enrollments and groups are called where they differ on this endpoint. */
+export interface EnrollmentResource<E extends Enrollment> {
+  readonly kind: EnrollmentKind<E>
+  readonly family: 'enrollments' | 'enrollmentGroups'
+  readonly type: 'IndividualEnrollment' | 'EnrollmentGroup'
+  readonly itemType: 'Enrollment' | 'EnrollmentGroup'
+  /** What only GET shows beside the record. */
+  readonly registrationState: (enrollment: E, call: Call) => Promise<JsonObject | undefined>
+}
+
+/** The six operations of individual enrollments, and of enrollment groups. [service-wire §3.1, §4] */
+export function enrollmentRoutes<E extends Enrollment>(resource: EnrollmentResource<E>): Route[] {
+  const { kind, family, type, itemType } = resource
+  const root = family.toLowerCase()
+  return [
+    {
+      method: 'PUT',
+      path: [root, ':id'],
+      operationName: 'Upsert',
+      type,
+      action: `${family}/write`,
+      run: async ({ request, instance, id, body, caller }) => {
+        const precondition = readIfMatch(header(request, 'if-match'))
+        const change = await putEnrollment(kind, id, body, precondition, instance)
+        return { json: enrollmentJson(change.after, { ...disclosure(caller), keys: true }), changes: [change] }
+      },
+    },
+    {
+      method: 'GET',
+      path: [root, ':id'],
+      operationName: 'Get',
+      type,
+      action: `${family}/read`,
+      run: async (call) => {
+        const enrollment = await getEnrollment(kind, call.id, call.instance)
+        const state = await resource.registrationState(enrollment, call)
+        return { json: enrollmentJson(enrollment, disclosure(call.caller), state) }
+      },
+    },
+    {
+      method: 'DELETE',
+      path: [root, ':id'],
+      operationName: 'Delete',
+      type,
+      action: `${family}/delete`,
+      run: async ({ request, instance, id }) => ({
+        changes: [await deleteEnrollment(kind, id, readIfMatch(header(request, 'if-match')), instance)],
+      }),
+    },
+    {
+      method: 'POST',
+      path: [root],
+      operationName: 'BulkOperation',
+      type,
+      action: `${family}/write`,
+      cost: (body) => bulkCost(body, kind.bulkMember),
+      run: async ({ instance, caller, body }) => {
+        const bulk = readBulk(kind, body)
+        if (bulk.mode === 'delete') authorize(caller, `${family}/delete`)
+        const { json, done, changes } = await runBulk(kind, bulk, instance)
+        return { json, operations: done, changes }
+      },
+    },
+    {
+      method: 'POST',
+      path: [root, 'query'],
+      operationName: 'Query',
+      type,
+      action: `${family}/read`,
+      run: (call) => answerQuery(call, collection(resource, call), itemType),
+    },
+    {
+      method: 'POST',
+      path: [root, ':id', 'attestationmechanism'],
+      operationName: 'GetAttestationMechanism',
+      type,
+      action: 'attestationmechanism/details/action',
+      run: async ({ instance, id }) => {
+        const { attestation } = await getEnrollment(kind, id, instance)
+        return { json: attestationJson(attestation, true) }
+      },
+    },
+  ]
+
+  function disclosure({ may }: Caller): Disclosure {
+    return { keys: false, webhookQuery: may(`${family}/write`) }
+  }
+
+  function collection(of: EnrollmentResource<E>, { instance, caller }: Call): Collection<E> {
+    const records = of.kind.records(instance.store)
+    const shown = disclosure(caller)
+    return {
+      name: root,
+      slice: (slice) => records.slice(instance.idScope, slice),
+      keyOf: (enrollment) => registrationKey(enrollmentId(enrollment)),
+      json: (enrollment) => enrollmentJson(enrollment, shown),
+    }
+  }
+}
+
+function bulkCost(body: Json | undefined, member: string): number {
+  const items = isJsonObject(body) ? body[member] : undefined
+  return Array.isArray(items) ? Math.max(1, Math.min(items.length, 10)) : 1
+}

@@ -1,0 +1,54 @@
+import type { Collection } from '../../enrollment/page.ts'
+import { readIfMatch } from '../../enrollment/precondition.ts'
+import { deleteRegistration, getRegistration, registrationJson } from '../../enrollment/registration-states.ts'
+import { registrationKey } from '../../model/identifiers.ts'
+import { Refusal } from '../../model/refusal.ts'
+import type { Registration } from '../../model/registration.ts'
+import { header } from '../../wire/http.ts'
+import { answerQuery } from './query-call.ts'
+import type { Call, Route } from './route.ts'
+
+/** `/registrations`: what is remembered of devices that registered. Only devices write it. [service-wire §5] */
+export const registrations: Route[] = [
+  {
+    method: 'GET',
+    path: ['registrations', ':id'],
+    operationName: 'Get',
+    type: 'Registration',
+    action: 'registrationStates/read',
+    run: async ({ id, instance }) => ({ json: registrationJson(await getRegistration(id, instance)) }),
+  },
+  {
+    method: 'DELETE',
+    path: ['registrations', ':id'],
+    operationName: 'Delete',
+    type: 'Registration',
+    action: 'registrationStates/delete',
+    run: async ({ id, request, instance }) => {
+      await deleteRegistration(id, readIfMatch(header(request, 'if-match')), instance)
+      return {}
+    },
+  },
+  {
+    method: 'POST',
+    path: ['registrations', ':id', 'query'],
+    operationName: 'Query',
+    type: 'Registration',
+    action: 'registrationStates/read',
+    run: async (call) => answerQuery(call, await ofGroup(call), 'DeviceRegistration'),
+  },
+]
+
+/** The devices that came through this group; they outlive it, so that a deleted group can still be asked. */
+async function ofGroup({ id, instance: { store, idScope } }: Call): Promise<Collection<Registration>> {
+  const [first] = await store.registrations.sliceOfGroup(idScope, id, { after: '', limit: 1 })
+  if (!first && !(await store.enrollmentGroups.get(idScope, id))) {
+    throw new Refusal('EnrollmentGroupAbsent', `there is no group ${id}, and no device that came through it`)
+  }
+  return {
+    name: `registrations/${registrationKey(id)}`,
+    slice: (slice) => store.registrations.sliceOfGroup(idScope, id, slice),
+    keyOf: ({ registrationId }) => registrationKey(registrationId),
+    json: registrationJson,
+  }
+}

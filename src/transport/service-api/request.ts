@@ -1,0 +1,44 @@
+import { parseJson, type Json } from '../../model/json.ts'
+import { Refusal } from '../../model/refusal.ts'
+import { header, type HttpRequest } from '../../wire/http.ts'
+
+/** Longest request body, in bytes. [service-wire §14.1] */
+export const longestBody = 96 * 1024
+
+/** Published versions; all behave alike. [service-wire §2.1] */
+const apiVersions = new Set([
+  '2018-04-01',
+  '2018-09-01-preview',
+  '2018-11-01',
+  '2019-03-31',
+  '2019-04-15',
+  '2021-06-01',
+  '2021-10-01',
+  '2025-07-01-preview',
+  '2026-04-01',
+])
+
+/** The api-version that the client speaks; refuses its absence, and unknown ones unless any is accepted. */
+export function readApiVersion({ query }: HttpRequest, acceptAny: boolean): string {
+  const version = query.get('api-version')
+  if (!version) throw new Refusal('ApiVersionMissing', 'there is no api-version')
+  if (!apiVersions.has(version) && !(acceptAny && /^[\w.-]{1,40}$/.test(version))) {
+    throw new Refusal('ApiVersionMissing', 'the api-version is not one of the published ones')
+  }
+  return version
+}
+
+/** The body as JSON, undefined if there is none; refuses what is too large, not JSON, or says that it is not. */
+export function readBody(request: HttpRequest): Json | undefined {
+  const { body } = request
+  if (body.length === 0) return undefined
+  if (body.length > longestBody) throw new Refusal('BodyTooLarge', `more than ${longestBody} bytes`)
+  const type = header(request, 'content-type')
+  if (type !== undefined && !/^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(type.trim())) {
+    throw new Refusal('MediaTypeUnsupported', 'the content type is not JSON')
+  }
+  const value = parseJson(body.toString('utf8').replace(/^\ufeff/, ''))
+  if (value !== undefined) return value
+  const said = 'The request body is not JSON.'
+  throw new Refusal('MemberInvalid', said, { said, info: { member: 'body' } })
+}

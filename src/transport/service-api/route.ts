@@ -1,0 +1,73 @@
+import type { Instance } from '../../enrollment/instance.ts'
+import type { Enrollment } from '../../model/enrollment.ts'
+import type { Json } from '../../model/json.ts'
+import { Refusal } from '../../model/refusal.ts'
+import type { HttpRequest } from '../../wire/http.ts'
+import type { Caller } from './authorization.ts'
+import type { DataAction } from './data-action.ts'
+
+/** One thing that a client can ask for. */
+export interface Route {
+  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE'
+  /** Segments in lower case; `:id` stands for any one. */
+  readonly path: readonly string[]
+  /** What the audit log calls it, and what it is done to. [service-wire §14.4] */
+  readonly operationName: 'Upsert' | 'Get' | 'Delete' | 'Query' | 'BulkOperation' | 'GetAttestationMechanism'
+  readonly type: 'IndividualEnrollment' | 'EnrollmentGroup' | 'Registration'
+  readonly action: DataAction
+  /** How many operations it is for the throttle; absent: one. */
+  readonly cost?: (body: Json | undefined) => number
+  readonly run: (call: Call) => Promise<Answer>
+}
+
+/** A request that was admitted. */
+export interface Call {
+  readonly request: HttpRequest
+  readonly caller: Caller
+  readonly instance: Instance
+  /** The `:id` of the path, decoded; empty where the path has none. */
+  readonly id: string
+  readonly body: Json | undefined
+}
+
+/** What a call came to. */
+export interface Answer {
+  /** Absent: 204. */
+  readonly json?: Json
+  readonly headers?: Readonly<Record<string, string>>
+  /** How many operations it was for the bill; absent: one. [service-wire §14.2] */
+  readonly operations?: number
+  /** What was changed. */
+  readonly changes?: readonly { readonly before?: Enrollment; readonly after?: Enrollment }[]
+}
+
+/** The segments of a path, each decoded once, without the trailing slash; undefined if they cannot be. */
+export function segmentsOf(path: string): string[] | undefined {
+  try {
+    return path.replace(/\/$/, '').split('/').slice(1).map(decodeURIComponent)
+  } catch {
+    return undefined
+  }
+}
+
+/** The route for this, in any letter case; refuses paths and methods that there are not. [service-wire §0.1, §3.9] */
+export function findRoute(routes: readonly Route[], method: string, segments: readonly string[]): Route {
+  const here = routes.filter(({ path }) => leadsTo(path, segments))
+  const route = here.find((candidate) => candidate.method === method)
+  if (route) return route
+  // A path that ends where its ID should stand is a wrong use of the resource, not another resource.
+  if (here.length > 0 || segments.length === 1) throw new Refusal('MethodNotAllowed', `${method} is not defined here`)
+  throw new Refusal('PathUnknown', 'no resource has this path')
+}
+
+/** The `:id` in these segments. */
+export function idOf({ path }: Route, segments: readonly string[]): string {
+  return segments[path.indexOf(':id')] ?? ''
+}
+
+function leadsTo(path: readonly string[], segments: readonly string[]): boolean {
+  return (
+    path.length === segments.length &&
+    path.every((part, index) => (part === ':id' ? segments[index] !== '' : part === segments[index]!.toLowerCase()))
+  )
+}
