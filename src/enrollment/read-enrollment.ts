@@ -30,13 +30,13 @@ export function readIndividual(
   context: ReadingContext<IndividualEnrollment>,
 ): Draft<IndividualEnrollment> {
   const body = members(json)
-  checkId(body, 'registrationId', id)
+  const registrationId = readId(body, 'registrationId', id)
   const deviceId = body.text('deviceId') || undefined
   if (deviceId !== undefined && !isDeviceId(deviceId))
     throw body.refusal('deviceId', 'is not a device ID of an IoT hub')
   return {
     kind: 'individual',
-    registrationId: context.stored?.registrationId ?? id,
+    registrationId: context.stored?.registrationId ?? registrationId,
     deviceId,
     optionalDeviceInformation: body.json('optionalDeviceInformation'),
     ...readShared(body, 'individual', context),
@@ -50,19 +50,20 @@ export function readGroup(
   context: ReadingContext<EnrollmentGroup>,
 ): Draft<EnrollmentGroup> {
   const body = members(json)
-  checkId(body, 'enrollmentGroupId', id)
+  const enrollmentGroupId = readId(body, 'enrollmentGroupId', id)
   return {
     kind: 'group',
-    enrollmentGroupId: context.stored?.enrollmentGroupId ?? id,
+    enrollmentGroupId: context.stored?.enrollmentGroupId ?? enrollmentGroupId,
     ...readShared(body, 'group', context),
   }
 }
 
-function checkId(body: Members, name: 'registrationId' | 'enrollmentGroupId', id: string): void {
+/** The ID as the record spells it: letter case is not compared, but kept. [service-wire §2.5] */
+function readId(body: Members, name: 'registrationId' | 'enrollmentGroupId', id: string): string {
   const given = body.text(name)
   if (given === undefined) throw body.refusal(name, 'is required')
   if (registrationKey(given) !== registrationKey(id)) throw body.refusal(name, 'differs from the ID in the path')
-  if (isRegistrationId(id)) return
+  if (isRegistrationId(given)) return given
   const said = `Invalid ${name === 'registrationId' ? 'RegistrationId' : 'EnrollmentGroupId'}`
   throw new Refusal('RegistrationIdInvalid', `${name} does not obey the grammar`, { said, info: { member: name } })
 }
