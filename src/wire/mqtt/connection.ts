@@ -148,7 +148,8 @@ export class MqttConnection {
       this.destroy()
     }
     this.#busy = false
-    if (!this.#closed) this.#stream.resume()
+    // Also after the end: a stream that is not read never hears the other side close, and would stay for good.
+    this.#stream.resume()
   }
 
   async #handle(packet: Packet): Promise<void> {
