@@ -8,7 +8,7 @@ export interface MethodAnswer {
 
 /** A device or module that is connected now. */
 export interface Connection {
-  /** Cut the connection. */
+  /** End the connection. */
   readonly close: () => void
   /** Tell of a change of the desired properties, if the client subscribed to that. */
   readonly desiredChanged: (patch: JsonObject, version: number) => void
@@ -49,7 +49,7 @@ export class Connections {
     return this.#live.size
   }
 
-  /** Cut the device's connection and those of its modules. */
+  /** End the device's connection and those of its modules. */
   closeDevice(device: string): void {
     for (const [client, connection] of this.#live) {
       if (client === device || client.startsWith(`${device}/`)) connection.close()

@@ -1,0 +1,66 @@
+// A device as the official Node SDK makes it; commands come in and results go out as lines of JSON.
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+
+const require = createRequire(join(process.env.SDK_FOLDER, 'package.json'))
+const { Client, Message } = require('azure-iot-device')
+const { Mqtt, MqttWs } = require('azure-iot-device-mqtt')
+
+let client
+let twin
+
+const commands = {
+  async connect({ connectionString, webSocket, certificate }) {
+    client = Client.fromConnectionString(connectionString, webSocket ? MqttWs : Mqtt)
+    client.on('disconnect', ({ transportObj }) => tell('disconnect', String(transportObj)))
+    client.on('error', () => undefined)
+    if (certificate) await client.setOptions(certificate)
+    await client.open()
+  },
+  async twin() {
+    twin = await client.getTwin()
+    twin.on('properties.desired', (delta) => tell('desired', delta))
+    return { desired: twin.properties.desired, reported: twin.properties.reported }
+  },
+  report: (patch) =>
+    new Promise((resolve, reject) =>
+      twin.properties.reported.update(patch, (error) => (error ? reject(error) : resolve())),
+    ),
+  async send({ body, properties = {}, messageId }) {
+    const message = new Message(body)
+    if (messageId) message.messageId = messageId
+    message.contentType = 'application/json'
+    message.contentEncoding = 'utf-8'
+    for (const [name, value] of Object.entries(properties)) message.properties.add(name, value)
+    await client.sendEvent(message)
+  },
+  async listen() {
+    client.on('message', (message) => {
+      const properties = message.properties.propertyList.map(({ key, value }) => [key, value])
+      tell('message', { body: message.data.toString(), messageId: message.messageId, properties })
+      client.complete(message, () => tell('completed'))
+    })
+  },
+  async method({ name, status, payload }) {
+    client.onDeviceMethod(name, (request, response) => {
+      tell('method', { name: request.methodName, payload: request.payload })
+      response.send(status, payload)
+    })
+  },
+  disconnect: () => client.close().then(() => undefined),
+}
+
+function tell(event, value) {
+  process.stdout.write(JSON.stringify({ event, value }) + '\n')
+}
+
+createInterface(process.stdin).on('line', async (line) => {
+  const { id, command, argument } = JSON.parse(line)
+  try {
+    const result = await commands[command](argument ?? {})
+    process.stdout.write(JSON.stringify({ id, result: result ?? null }) + '\n')
+  } catch (error) {
+    process.stdout.write(JSON.stringify({ id, error: `${error.name}: ${error.message}` }) + '\n')
+  }
+})

@@ -1,0 +1,51 @@
+// A back end as the official Node service SDK makes it: `{object, method, arguments}` in, the result out, as lines of JSON.
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+
+const require = createRequire(join(process.env.SDK_FOLDER, 'package.json'))
+const { Client, JobClient, Registry } = require('azure-iothub')
+
+let objects
+
+const commands = {
+  async open(connectionString) {
+    objects = {
+      registry: Registry.fromConnectionString(connectionString),
+      client: Client.fromConnectionString(connectionString),
+      jobs: JobClient.fromConnectionString(connectionString),
+    }
+  },
+  async call({ object, method, arguments: given = [] }) {
+    const { responseBody, result } = await objects[object][method](...given)
+    return plain(responseBody ?? result)
+  },
+  async updateTwin({ deviceId, patch }) {
+    const { responseBody: twin } = await objects.registry.getTwin(deviceId)
+    return plain((await twin.update(patch)).responseBody)
+  },
+  async query({ text, pageSize }) {
+    const query = objects.registry.createQuery(text, pageSize)
+    const pages = []
+    while (query.hasMoreResults) pages.push((await query.nextAsTwin()).result.map(({ deviceId }) => deviceId))
+    return pages
+  },
+}
+
+/** A twin refers to the registry, which refers to sockets. */
+function plain(value) {
+  return value === undefined
+    ? null
+    : JSON.parse(JSON.stringify(value, (name, member) => (name === '_registry' ? undefined : member)))
+}
+
+createInterface(process.stdin).on('line', async (line) => {
+  const { id, command, argument } = JSON.parse(line)
+  try {
+    process.stdout.write(JSON.stringify({ id, result: (await commands[command](argument)) ?? null }) + '\n')
+  } catch (error) {
+    process.stdout.write(
+      JSON.stringify({ id, error: `${error.name}: ${error.message} ${error.responseBody ?? ''}` }) + '\n',
+    )
+  }
+})
