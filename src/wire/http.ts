@@ -10,6 +10,8 @@ export interface HttpRequest {
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly body: Buffer
+  /** The body was longer than its API takes, and was not read. */
+  readonly overlong: boolean
   readonly peer: Peer
 }
 
@@ -26,23 +28,33 @@ export function header(request: HttpRequest, name: string): string | undefined {
   return Array.isArray(value) ? value[0] : value
 }
 
-/** Thrown by `readRequest` when the body is longer than allowed. */
-export class BodyTooLarge extends Error {
-  override readonly name = 'BodyTooLarge'
+/** An API that answers requests for some paths. */
+export interface HttpApi {
+  readonly owns: (path: string) => boolean
+  /** In bytes. What is longer is not read: such a request arrives `overlong`, with an empty body. */
+  readonly largestBody: number
+  readonly handle: (request: HttpRequest) => Promise<HttpResponse>
 }
 
-/** Read a request to its end. Rejects with BodyTooLarge beyond `limit` bytes, or if the client goes away. */
-export async function readRequest(incoming: IncomingMessage, peer: Peer, limit: number): Promise<HttpRequest> {
-  const target = incoming.url ?? '/'
-  const mark = target.indexOf('?')
-  return {
-    method: incoming.method ?? 'GET',
-    path: mark < 0 ? target : target.slice(0, mark),
-    query: new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1)),
-    headers: incoming.headers,
-    body: await readBody(incoming, limit),
-    peer,
-  }
+/** The path of a request that has not been read. */
+export function pathOf({ url = '/' }: IncomingMessage): string {
+  const mark = url.indexOf('?')
+  return mark < 0 ? url : url.slice(0, mark)
+}
+
+/** Read a request to its end, or to `largestBody` bytes; undefined if the client went away before. */
+export async function readRequest(
+  incoming: IncomingMessage,
+  peer: Peer,
+  largestBody: number,
+): Promise<HttpRequest | undefined> {
+  const { url = '/', method = 'GET', headers } = incoming
+  const path = pathOf(incoming)
+  const query = new URLSearchParams(url.slice(path.length))
+  const body = await readBody(incoming, largestBody)
+  if (body === 'aborted') return undefined
+  const overlong = body === 'overlong'
+  return { method, path, query, headers, body: overlong ? Buffer.alloc(0) : body, overlong, peer }
 }
 
 /** Send an answer with Content-Length, never chunked: the C client demands exact lengths. [device-wire §2.3] */
@@ -54,19 +66,21 @@ export function sendResponse(outgoing: ServerResponse, { status, headers, body =
   outgoing.end(body)
 }
 
-function readBody(incoming: IncomingMessage, limit: number): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
+function readBody(incoming: IncomingMessage, largest: number): Promise<Buffer | 'overlong' | 'aborted'> {
+  return new Promise((resolve) => {
     const parts: Buffer[] = []
     let length = 0
     incoming.on('data', (part: Buffer) => {
       length += part.length
-      if (length > limit) {
-        incoming.removeAllListeners('data').resume()
-        reject(new BodyTooLarge(`more than ${limit} bytes`))
-      } else parts.push(part)
+      if (length <= largest) parts.push(part)
+      else {
+        // The rest is drained unseen, so that the client comes to read the answer.
+        parts.length = 0
+        resolve('overlong')
+      }
     })
     incoming.on('end', () => resolve(parts.length === 1 ? parts[0]! : Buffer.concat(parts)))
-    incoming.on('error', reject)
-    incoming.on('close', () => reject(new Error('the client went away')))
+    incoming.on('error', () => resolve('aborted'))
+    incoming.on('close', () => resolve('aborted'))
   })
 }

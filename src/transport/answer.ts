@@ -1,0 +1,40 @@
+import { randomUUID } from 'node:crypto'
+import { Refusal } from '../model/refusal.ts'
+import type { Clock } from '../model/timestamp.ts'
+import type { Registrar } from '../registration/register.ts'
+import { errorBody, type ErrorBody } from './error-body.ts'
+
+/** What every device transport works with. */
+export interface DeviceTransport {
+  readonly registrar: Registrar
+  readonly clock: Clock
+  readonly onFault: (fault: unknown, trackingId: string) => void
+  /** Seconds that a device is asked to wait before it polls. The real service says 3. [device-wire §2.3] */
+  readonly retryAfter: number
+  /** Milliseconds between a request and its answer over MQTT and AMQP, at least. Java misses what comes sooner. [device-wire §3.8] */
+  readonly answerDelay: number
+}
+
+/** The largest request a device may send, in bytes. [device-wire §9.5] */
+export const largestRequest = 96 * 1024
+
+/** Seconds that a throttled device is asked to stay away when nothing better is known. */
+const throttledFor = 5
+
+/** How a request that threw is answered; what is not a refusal is reported. */
+export function refused(
+  thrown: unknown,
+  trackingId: string,
+  { clock, onFault }: Pick<DeviceTransport, 'clock' | 'onFault'>,
+): ErrorBody & { readonly retryAfter: number | undefined } {
+  if (!(thrown instanceof Refusal)) onFault(thrown, trackingId)
+  const error = errorBody(thrown, { trackingId, now: clock() })
+  const later = error.status === 429 || error.status >= 500
+  const retryAfter = thrown instanceof Refusal ? thrown.retryAfter : undefined
+  return { ...error, retryAfter: later ? (retryAfter ?? throttledFor) : undefined }
+}
+
+/** The name by which one request is found in the log. */
+export function newTrackingId(): string {
+  return randomUUID()
+}

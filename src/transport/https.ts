@@ -1,0 +1,135 @@
+import type { Credential } from '../attestation/attestation.ts'
+import { Refusal } from '../model/refusal.ts'
+import type { DeviceRequest } from '../registration/admit.ts'
+import { header, type HttpApi, type HttpRequest, type HttpResponse } from '../wire/http.ts'
+import { largestRequest, newTrackingId, refused, type DeviceTransport } from './answer.ts'
+import { challengeJson, operationJson, readRegisterBody, registrationJson, type RegisterBody } from './device-json.ts'
+
+/** The device endpoint over HTTPS. [device-wire §2] */
+export function deviceHttps(transport: DeviceTransport): HttpApi {
+  return {
+    owns: () => true,
+    largestBody: largestRequest,
+    handle: async (request) => {
+      const trackingId = newTrackingId()
+      try {
+        return respond(trackingId, await dispatch(request, trackingId, transport))
+      } catch (error) {
+        const { status, json, errorCode, retryAfter } = refused(error, trackingId, transport)
+        return respond(trackingId, { status, json, retryAfter, headers: { 'x-ms-error-code': String(errorCode) } })
+      }
+    },
+  }
+}
+
+interface Answer {
+  readonly status: number
+  readonly json: string
+  readonly retryAfter?: number
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+async function dispatch(request: HttpRequest, trackingId: string, transport: DeviceTransport): Promise<Answer> {
+  const [idScope = '', collection, registrationId = '', action, operationId = '', ...more] = segments(request.path)
+  if (collection?.toLowerCase() !== 'registrations' || more.length > 0) {
+    throw new Refusal('PathUnknown', `${request.method} ${request.path.slice(0, 200)}`)
+  }
+  if (request.overlong) throw new Refusal('BodyTooLarge', `the body is longer than ${largestRequest} bytes`)
+  const body = action === 'operations' ? {} : readRegisterBody(request.body)
+  const device: DeviceRequest = {
+    idScope,
+    registrationId,
+    apiVersion: request.query.get('api-version') ?? undefined,
+    credential: credentialOf(request, body),
+    bodyRegistrationId: body.registrationId,
+    payload: body.payload,
+    protocol: 'Http',
+    userAgent: header(request, 'user-agent') ?? header(request, 'useragent') ?? '', // the C SDK writes it without a hyphen
+    remoteAddress: request.peer.remoteAddress,
+    trackingId,
+  }
+  switch (action?.toLowerCase()) {
+    case 'register':
+      demandMethod(request, 'PUT', operationId === '')
+      return register(device, request, transport)
+    case 'operations':
+      demandMethod(request, 'GET', operationId !== '')
+      return poll(device, operationId, transport)
+    case undefined:
+      demandMethod(request, 'POST', true)
+      return lookup(device, transport)
+    default:
+      throw new Refusal('PathUnknown', `${request.method} ${request.path.slice(0, 200)}`)
+  }
+}
+
+/** Always 202, also when the outcome is known: C# throws on anything else. [device-wire §0.1] */
+async function register(device: DeviceRequest, request: HttpRequest, transport: DeviceTransport): Promise<Answer> {
+  const answer = await transport.registrar.register(device)
+  if ('challenge' in answer) return { status: 401, json: challengeJson(answer.challenge) }
+  const location = `https://${header(request, 'host') ?? 'localhost'}${request.path}`
+  return {
+    status: 202,
+    json: operationJson(answer.operation, readerOf(device)),
+    // The final state needs no second look, but C# takes its polling interval from here.
+    retryAfter: transport.retryAfter,
+    headers: { Location: location },
+  }
+}
+
+async function poll(device: DeviceRequest, operationId: string, transport: DeviceTransport): Promise<Answer> {
+  const operation = await transport.registrar.status(device, operationId)
+  const json = operationJson(operation, readerOf(device))
+  return operation.status === 'assigning'
+    ? { status: 202, json, retryAfter: transport.retryAfter }
+    : { status: 200, json }
+}
+
+async function lookup(device: DeviceRequest, transport: DeviceTransport): Promise<Answer> {
+  return { status: 200, json: registrationJson(await transport.registrar.lookup(device), readerOf(device)) }
+}
+
+/** A token decides before a certificate, and both before a TPM's request for its challenge. [device-wire §2.5] */
+function credentialOf(request: HttpRequest, { tpm }: RegisterBody): Credential {
+  const token = header(request, 'authorization')
+  if (token) return { kind: 'token', token, tpm }
+  const chain = request.peer.certificateChain
+  if (chain.length > 0) return { kind: 'certificate', chain }
+  return tpm ? { kind: 'tpm', tpm } : { kind: 'none' }
+}
+
+function readerOf({ registrationId, apiVersion }: DeviceRequest) {
+  return { registrationId, apiVersion: apiVersion ?? '' }
+}
+
+function segments(path: string): string[] {
+  return path.split('/').slice(1).map(decode)
+}
+
+function decode(segment: string): string {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    throw new Refusal('PathUnknown', 'the path is not percent-encoded properly')
+  }
+}
+
+function demandMethod({ method, path }: HttpRequest, expected: string, pathIsRight: boolean): void {
+  if (!pathIsRight) throw new Refusal('PathUnknown', `${method} ${path.slice(0, 200)}`)
+  if (method !== expected) throw new Refusal('MethodNotAllowed', `expected ${expected}, found ${method}`)
+}
+
+/** No redirect, no compression, and Content-Type with `application/json`, or Node does not parse. [device-wire §0.5, §2.3] */
+function respond(trackingId: string, { status, json, retryAfter, headers }: Answer): HttpResponse {
+  return {
+    status,
+    headers: {
+      'Content-Type': 'application/json; charset=utf-8',
+      ...(retryAfter === undefined ? {} : { 'Retry-After': String(retryAfter) }),
+      'x-ms-request-id': trackingId,
+      'Strict-Transport-Security': 'max-age=31536000; includeSubDomains',
+      ...headers,
+    },
+    body: json,
+  }
+}

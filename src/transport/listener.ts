@@ -1,0 +1,214 @@
+import { constants } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https'
+import { createServer as createTlsServer, type Server as TlsServer, type TlsOptions, type TLSSocket } from 'node:tls'
+import type { Duplex } from 'node:stream'
+import { pathOf, readRequest, sendResponse, type HttpApi } from '../wire/http.ts'
+import { MqttConnection, type MqttLimits, type MqttService } from '../wire/mqtt/connection.ts'
+import type { Peer } from '../wire/peer.ts'
+import { streamOfSocket, streamOfWebSocket } from './byte-stream.ts'
+import { webSockets } from './websocket.ts'
+
+/** What is served, and where. */
+export interface Listening {
+  /** PEM. */
+  readonly key: string
+  /** PEM: the server's certificate and its issuers, without the root. */
+  readonly certificate: string
+  readonly addresses: readonly string[]
+  readonly ports: { readonly https: Port; readonly mqtt: Port }
+  /** The first that owns a path answers; the last owns whatever is left. */
+  readonly http: readonly HttpApi[]
+  /** Asked in turn for each CONNECT. */
+  readonly mqtt: readonly MqttService[]
+  readonly mqttLimits: MqttLimits
+  readonly onFault: (fault: unknown) => void
+}
+
+/** The port that clients expect, and the one to go on with where it cannot be had. */
+export interface Port {
+  readonly wanted: number
+  readonly otherwise: number
+}
+
+/** Where it was possible to listen. */
+export interface Listener extends AsyncDisposable {
+  readonly ports: { readonly https: BoundPort; readonly mqtt: BoundPort }
+}
+
+export interface BoundPort {
+  readonly port: number
+  /** Why the wanted port could not be had, such as EACCES. */
+  readonly refused?: string
+}
+
+const handshakeTimeout = 30_000
+const drainTimeout = 5_000
+
+/**
+ * Open the device ports: HTTPS with WebSockets, and MQTT. One TLS context asks every client for a certificate and requires
+ * none; who a device is, is decided after the handshake, in its own protocol's words. [device-wire §1.1, §7.1]
+ */
+export async function openListener(listening: Listening): Promise<Listener> {
+  const tls = tlsOptions(listening)
+  const peers = new WeakMap<Duplex, Peer>()
+  const connections = new Set<Duplex>()
+  const admit = (socket: TLSSocket) => {
+    peers.set(socket, peerOf(socket))
+    connections.add(socket)
+    socket.on('close', () => connections.delete(socket))
+    socket.on('error', () => socket.destroy()) // a client that vanishes is no fault of ours
+  }
+  const peerBehind = (socket: Duplex) => peers.get(socket) ?? { remoteAddress: '', certificateChain: [] }
+
+  const serveMqtt = (stream: ConstructorParameters<typeof MqttConnection>[0], peer: Peer) =>
+    new MqttConnection(stream, peer, listening.mqtt, listening.mqttLimits, listening.onFault)
+
+  const sockets = webSockets(listening.mqttLimits.packetBytes, {
+    mqtt: (socket, peer) => {
+      const connection = serveMqtt(streamOfWebSocket(socket), peer)
+      socket.on('message', (data: Buffer) => connection.receive(data))
+      socket.on('close', () => connection.streamClosed())
+    },
+  })
+
+  const openHttps = () => {
+    const server = createHttpsServer({ ...tls, maxHeaderSize: 32 * 1024 }, (incoming, outgoing) =>
+      serveHttp(incoming, outgoing, peerBehind(incoming.socket), listening),
+    )
+    server.on('secureConnection', admit)
+    server.on('upgrade', (request, socket, head) => sockets.upgrade(request, socket, head, peerBehind(socket)))
+    return server
+  }
+  const openMqtt = () =>
+    createTlsServer(tls, (socket) => {
+      admit(socket)
+      const connection = serveMqtt(streamOfSocket(socket), peerBehind(socket))
+      socket.on('data', (chunk: Buffer) => connection.receive(chunk))
+      socket.on('close', () => connection.streamClosed())
+    })
+
+  const https = await listenEverywhere(openHttps, listening.ports.https, listening.addresses)
+  const mqtt = await listenEverywhere(openMqtt, listening.ports.mqtt, listening.addresses)
+  const servers = [...https.servers, ...mqtt.servers]
+  for (const server of servers) server.on('tlsClientError', () => {}) // its socket is gone; there is nobody to tell
+
+  return {
+    ports: { https: https.bound, mqtt: mqtt.bound },
+    [Symbol.asyncDispose]: () => drain(servers, connections),
+  }
+}
+
+function tlsOptions({ key, certificate }: Listening): TlsOptions {
+  return {
+    key,
+    cert: certificate,
+    minVersion: 'TLSv1.2',
+    requestCert: true,
+    rejectUnauthorized: false,
+    // No names are suggested: Java and Windows withhold a certificate whose issuer is not among them. [device-wire §7.1]
+    ca: [],
+    // Post-quantum shares are not offered to clients that ask for them: they cost more than the rest of the handshake.
+    ecdhCurve: 'X25519:P-256',
+    // A resumed session has lost the client's intermediates. [client-findings, TLS]
+    secureOptions: constants.SSL_OP_NO_TICKET,
+    // Without it TLS 1.3 answers wait for a delayed acknowledgement. [performance.md]
+    noDelay: true,
+    handshakeTimeout,
+  }
+}
+
+/** Read once, when the handshake is done: the call consumes the peer's chain. [client-findings, TLS] */
+function peerOf(socket: TLSSocket): Peer {
+  const certificateChain: Buffer[] = []
+  for (let at = socket.getPeerX509Certificate(); at; at = at.issuerCertificate) certificateChain.push(at.raw)
+  return { remoteAddress: (socket.remoteAddress ?? '').replace(/^::ffff:/, ''), certificateChain }
+}
+
+function serveHttp(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  peer: Peer,
+  { http, onFault }: Listening,
+): void {
+  const api = http.find(({ owns }) => owns(pathOf(incoming)))
+  if (!api) {
+    outgoing.writeHead(404, { 'Content-Length': 0 }).end()
+    return
+  }
+  readRequest(incoming, peer, api.largestBody)
+    .then((request) => request && api.handle(request))
+    .then(
+      (response) => response && sendResponse(outgoing, response),
+      (fault: unknown) => {
+        onFault(fault)
+        outgoing.destroy()
+      },
+    )
+}
+
+/** Listen on every address at the wanted port; if that is refused on one of them, at the other port on all. */
+async function listenEverywhere<S extends HttpsServer | TlsServer>(
+  open: () => S,
+  { wanted, otherwise }: Port,
+  addresses: readonly string[],
+): Promise<{ servers: S[]; bound: BoundPort }> {
+  try {
+    const servers = await listenAt(open, wanted, addresses)
+    return { servers, bound: { port: portOf(servers) } }
+  } catch (error) {
+    const refused = codeOf(error)
+    if (otherwise === wanted || (refused !== 'EACCES' && refused !== 'EADDRINUSE')) throw error
+    const servers = await listenAt(open, otherwise, addresses)
+    return { servers, bound: { port: portOf(servers), refused } }
+  }
+}
+
+async function listenAt<S extends HttpsServer | TlsServer>(
+  open: () => S,
+  port: number,
+  addresses: readonly string[],
+): Promise<S[]> {
+  const servers: S[] = []
+  try {
+    for (const address of addresses) {
+      const server = open()
+      servers.push(server)
+      // Port 0 is any; what the first address got, the others take too.
+      await listen(server, servers.length > 1 ? portOf(servers) : port, address)
+    }
+    return servers
+  } catch (error) {
+    for (const server of servers) server.close()
+    throw error
+  }
+}
+
+function listen(server: HttpsServer | TlsServer, port: number, address: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, address, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+function portOf([first]: readonly (HttpsServer | TlsServer)[]): number {
+  const address = first?.address()
+  if (typeof address !== 'object' || !address) throw new Error('the server is not listening')
+  return address.port
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined
+}
+
+/** Take nothing new, let what is under way finish for a while, then cut. */
+async function drain(servers: readonly (HttpsServer | TlsServer)[], connections: ReadonlySet<Duplex>): Promise<void> {
+  const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
+  for (const server of servers) if ('closeIdleConnections' in server) server.closeIdleConnections()
+  const cut = setTimeout(() => connections.forEach((socket) => socket.destroy()), drainTimeout)
+  await Promise.all(closed)
+  clearTimeout(cut)
+}

@@ -1,0 +1,200 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { presentedChain } from '../attestation/x509.ts'
+import type { Credential } from '../attestation/attestation.ts'
+import { isRegistrationId, registrationKey } from '../model/identifiers.ts'
+import { Refusal } from '../model/refusal.ts'
+import type { DeviceRequest } from '../registration/admit.ts'
+import { connack, subscriptionRefused, type Connect, type Publish } from '../wire/mqtt/packets.ts'
+import { MalformedPacket } from '../wire/mqtt/reader.ts'
+import type { Admission, MqttConnection, MqttService, MqttSession } from '../wire/mqtt/connection.ts'
+import { newTrackingId, refused, type DeviceTransport } from './answer.ts'
+import { operationJson, readRegisterBody } from './device-json.ts'
+
+/** The only filter a device may subscribe to. [device-wire §3.2] */
+const responses = '$dps/registrations/res/#'
+/** Requests of one connection that may be under way at once. */
+const mostAtOnce = 16
+
+/** The device endpoint over MQTT, whatever bytes carry it. [device-wire §3] */
+export function deviceMqtt(transport: DeviceTransport): MqttService {
+  /** The connection on which a device last proved itself. */
+  const current = new Map<string, MqttConnection>()
+
+  return (connect, connection) => {
+    const identity = readUserName(connect.userName ?? '')
+    if (!identity) return { refused: connack.badUserNameOrPassword }
+    const credential = credentialOf(connect, connection)
+    const code = structure(connect, identity, credential)
+    if (code !== connack.accepted) return { refused: code }
+    return session({ ...identity, credential }, connection, transport, current)
+  }
+}
+
+interface Identity {
+  readonly idScope: string
+  readonly registrationId: string
+  readonly apiVersion: string
+  readonly userAgent: string
+}
+
+function session(
+  identity: Identity & { readonly credential: Credential },
+  connection: MqttConnection,
+  transport: DeviceTransport,
+  current: Map<string, MqttConnection>,
+): Admission {
+  const { idScope, registrationId, apiVersion } = identity
+  const device = `${idScope}/${registrationKey(registrationId)}`
+  let subscribed = false
+  let underWay = 0
+
+  async function answer(request: Request, received: number): Promise<void> {
+    const trackingId = newTrackingId()
+    const { status, json, retryAfter } = await outcome(request, trackingId)
+    const wait = received + transport.answerDelay - transport.clock()
+    if (wait > 0) await delay(wait)
+    // A response that nobody subscribed to has nowhere to go. [device-wire §3.2]
+    if (!subscribed) return
+    const later = retryAfter === undefined ? '' : `&retry-after=${retryAfter}`
+    connection.publish(`$dps/registrations/res/${status}/?$rid=${request.rid}${later}`, Buffer.from(json), 1)
+  }
+
+  async function outcome(request: Request, trackingId: string): Promise<Outcome> {
+    try {
+      const operation = await run(request, trackingId)
+      takeOver()
+      const json = operationJson(operation, { registrationId, apiVersion })
+      return operation.status === 'assigning'
+        ? { status: 202, json, retryAfter: transport.retryAfter }
+        : { status: 200, json }
+    } catch (error) {
+      return refused(error, trackingId, transport)
+    }
+  }
+
+  async function run({ operationId, body }: Request, trackingId: string) {
+    const { registrar } = transport
+    const device: DeviceRequest = {
+      ...identity,
+      protocol: 'Mqtt',
+      remoteAddress: connection.peer.remoteAddress,
+      trackingId,
+    }
+    if (operationId !== undefined) return registrar.status(device, operationId)
+    const { registrationId: bodyRegistrationId, payload, tpm } = readRegisterBody(body)
+    if (tpm) throw new Refusal('AttestationUnavailable', 'TPM attestation is not available over MQTT')
+    const answered = await registrar.register({ ...device, bodyRegistrationId, payload })
+    if ('challenge' in answered)
+      throw new Refusal('AttestationUnavailable', 'TPM attestation is not available over MQTT')
+    return answered.operation
+  }
+
+  /**
+   * One connection a device [MQTT-3.1.4-2]; but a name alone must not cut another off, so the older connection goes when the
+   * newer has proven itself, not at CONNECT.
+   */
+  function takeOver(): void {
+    const older = current.get(device)
+    current.set(device, connection)
+    if (older && older !== connection) older.destroy()
+  }
+
+  const ours: MqttSession = {
+    subscribe: (filters) =>
+      filters.map(({ filter, qos }) => {
+        if (filter !== responses) return subscriptionRefused
+        subscribed = true
+        return Math.min(qos, 1)
+      }),
+    unsubscribe: (filters) => {
+      if (filters.includes(responses)) subscribed = false
+    },
+    publish: (packet) => {
+      const request = readRequest(packet)
+      if (++underWay > mostAtOnce) throw new MalformedPacket('too many requests at once')
+      // Not awaited: PUBACK goes first, the answer after it. [device-wire §0.7]
+      void answer(request, transport.clock()).finally(() => underWay--)
+    },
+    closed: () => {
+      if (current.get(device) === connection) current.delete(device)
+    },
+  }
+  return { session: ours, sessionPresent: false }
+}
+
+interface Outcome {
+  readonly status: number
+  readonly json: string
+  readonly retryAfter?: number
+}
+
+interface Request {
+  /** Echoed byte for byte. */
+  readonly rid: string
+  /** Absent: register. */
+  readonly operationId?: string
+  readonly body: Buffer
+}
+
+const userNameShape = /^([^/]+)\/registrations\/([^/]+)\/(.*)$/i
+
+/** `{idScope}/registrations/{registrationId}/api-version=…[&ClientVersion=…]`. [device-wire §3.1] */
+function readUserName(userName: string): Identity | undefined {
+  const [, idScope, id, tail] = userNameShape.exec(userName) ?? []
+  if (idScope === undefined || id === undefined || tail === undefined) return undefined
+  const properties = new Map<string, string>()
+  for (const property of tail.split('&')) {
+    const at = property.indexOf('=')
+    if (at > 0) properties.set(property.slice(0, at).toLowerCase(), property.slice(at + 1))
+  }
+  const apiVersion = properties.get('api-version')
+  if (!apiVersion) return undefined
+  return { idScope, registrationId: decoded(id), apiVersion, userAgent: decoded(properties.get('clientversion') ?? '') }
+}
+
+function credentialOf({ password }: Connect, { peer }: MqttConnection): Credential {
+  if (password && password.length > 0) return { kind: 'token', token: password.toString('utf8') }
+  return peer.certificateChain.length > 0 ? { kind: 'certificate', chain: peer.certificateChain } : { kind: 'none' }
+}
+
+/** What is wrong on the face of it is refused here; credentials are checked at register, as the real service does. [device-wire §3.1] */
+function structure({ clientId }: Connect, { registrationId }: Identity, credential: Credential) {
+  if (!isRegistrationId(registrationId) || registrationKey(clientId) !== registrationKey(registrationId)) {
+    return connack.notAuthorized
+  }
+  if (credential.kind === 'none') return connack.notAuthorized
+  if (credential.kind === 'certificate') {
+    try {
+      presentedChain({ credential, registrationId })
+    } catch (error) {
+      if (error instanceof Refusal) return connack.notAuthorized
+      throw error
+    }
+  }
+  return connack.accepted
+}
+
+const requestTopic = /^\$dps\/registrations\/(PUT\/iotdps-register|GET\/iotdps-get-operationstatus)\/?\?(.*)$/
+
+/** Anything else than a request that can be answered closes the connection. [device-wire §3.6] */
+function readRequest({ topic, payload }: Publish): Request {
+  const [, action, query = ''] = requestTopic.exec(topic) ?? []
+  const properties = new Map(
+    query.split('&').map((property): [string, string] => {
+      const at = property.indexOf('=')
+      return [property.slice(0, Math.max(at, 0)), property.slice(at + 1)]
+    }),
+  )
+  const rid = properties.get('$rid')
+  if (action === undefined || rid === undefined) throw new MalformedPacket('a topic that is not for devices')
+  if (action.startsWith('PUT')) return { rid, body: payload }
+  return { rid, operationId: decoded(properties.get('operationId') ?? ''), body: payload }
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
