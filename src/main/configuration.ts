@@ -1,0 +1,238 @@
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+
+/** One setting: where it may stand, what it may be, and what it is when nobody says. */
+interface Setting<T> {
+  readonly flag: string
+  readonly environment: string
+  /** For the documentation and for the sentence that refuses a bad value. */
+  readonly expected: string
+  readonly fallback: T
+  readonly purpose: string
+  /** The value that this text says; undefined if it says none. */
+  readonly read: (text: string) => T | undefined
+}
+
+/** Every setting, by its key in the configuration file. docs/configuration.md is made from this table. */
+export const settings = {
+  data: text('data', 'HUBWARD_DATA', './data', 'The folder that everything is kept in.'),
+  listen: list('listen', 'HUBWARD_LISTEN', ['::'], 'The addresses to listen on; `::` is all, IPv4 too.'),
+  deviceHost: text(
+    'device-host',
+    'HUBWARD_DEVICE_HOST',
+    'localhost',
+    'The name that devices and operators reach the service by; the server certificate is made for it.',
+  ),
+  hubNames: list(
+    'hub-names',
+    'HUBWARD_HUB_NAMES',
+    ['127.0.0.1', '127.0.0.2'],
+    'The host names of the bundled hubs. Each contains a dot, because the C SDK splits there.',
+  ),
+  tlsCertificate: text(
+    'tls-certificate',
+    'HUBWARD_TLS_CERTIFICATE',
+    '',
+    'A PEM file to serve with instead of the certificate made at the first start.',
+  ),
+  tlsKey: text('tls-key', 'HUBWARD_TLS_KEY', '', 'The PEM file of its private key.'),
+  tlsCa: text('tls-ca', 'HUBWARD_TLS_CA', '', 'The PEM file of the CA that devices trust it by.'),
+  hubCa: text(
+    'hub-ca',
+    'HUBWARD_HUB_CA',
+    '',
+    "A PEM file of CAs to trust when calling linked hubs, beside the system's.",
+  ),
+  httpsPort: port('https-port', 'HUBWARD_HTTPS_PORT', 443, 'HTTPS and WebSockets. SDKs know no other than 443.'),
+  httpsFallbackPort: port(
+    'https-fallback-port',
+    'HUBWARD_HTTPS_FALLBACK_PORT',
+    8443,
+    'The port to go on with where the one above cannot be had; 0 is any.',
+  ),
+  mqttPort: port('mqtt-port', 'HUBWARD_MQTT_PORT', 8883, 'MQTT.'),
+  mqttFallbackPort: port('mqtt-fallback-port', 'HUBWARD_MQTT_FALLBACK_PORT', 18883, 'As above, for MQTT.'),
+  amqpPort: port('amqp-port', 'HUBWARD_AMQP_PORT', 5671, 'AMQP.'),
+  amqpFallbackPort: port('amqp-fallback-port', 'HUBWARD_AMQP_FALLBACK_PORT', 15671, 'As above, for AMQP.'),
+  shortWait: number(
+    'short-wait',
+    'HUBWARD_SHORT_WAIT',
+    1000,
+    0,
+    25_000,
+    'Milliseconds that a register call may take to be answered with its outcome; after that the answer is `assigning`. 0: always `assigning`.',
+  ),
+  retryAfter: number(
+    'retry-after',
+    'HUBWARD_RETRY_AFTER',
+    3,
+    1,
+    300,
+    'Seconds that a device is asked to wait between polls.',
+  ),
+  answerDelay: number(
+    'answer-delay',
+    'HUBWARD_ANSWER_DELAY',
+    50,
+    0,
+    1000,
+    'Milliseconds between a request over MQTT or AMQP and its answer, at least. The Java SDK can miss what comes sooner than 50.',
+  ),
+  hubPatience: number(
+    'hub-patience',
+    'HUBWARD_HUB_PATIENCE',
+    50_000,
+    0,
+    600_000,
+    'Milliseconds that a throttling or silent hub is waited for before a registration fails.',
+  ),
+  certificateDates: choice(
+    'certificate-dates',
+    'HUBWARD_CERTIFICATE_DATES',
+    ['enforce', 'ignore'],
+    'Whether device certificates outside their dates are refused.',
+  ),
+  log: choice('log', 'HUBWARD_LOG', ['text', 'json'], 'How the log is written.'),
+} as const
+
+/** The settings of one run. */
+export type Configuration = { readonly [key in keyof typeof settings]: ReturnType<(typeof settings)[key]['read']> & {} }
+
+/** A setting that cannot be: the message names its key and what was expected. */
+export class ConfigurationError extends Error {
+  override readonly name = 'ConfigurationError'
+}
+
+/**
+ * The settings of this run: flags over environment over configuration file (`--config FILE` or HUBWARD_CONFIG, JSON) over
+ * defaults. Throws ConfigurationError for an unknown key, flag or HUBWARD_ variable, and for a bad value.
+ */
+export function readConfiguration(args: readonly string[], environment: Readonly<NodeJS.ProcessEnv>): Configuration {
+  const flags = readFlags(args)
+  const file = flags.get('config') ?? environment['HUBWARD_CONFIG']
+  const sources = [flags, readEnvironment(environment), file === undefined ? new Map() : readFile(file)]
+  const values = entries().map(([key, setting]) => {
+    const given = sources.find((source) => source.has(key))?.get(key)
+    if (given === undefined) return [key, setting.fallback]
+    const value = setting.read(given)
+    if (value === undefined)
+      throw new ConfigurationError(`${key} is ${JSON.stringify(given)}; expected ${setting.expected}`)
+    return [key, value]
+  })
+  return Object.fromEntries(values) as Configuration
+}
+
+/** The settings as a Markdown table. */
+export function settingsTable(): string {
+  const cell = (value: unknown) => `\`${Array.isArray(value) ? value.join(',') : String(value)}\``
+  const rows = entries().map(([key, { flag, environment, expected, fallback, purpose }]) => {
+    const shown = fallback === '' ? '' : cell(fallback)
+    return `| \`${key}\` | \`--${flag}\` | \`${environment}\` | ${expected} | ${shown} | ${purpose} |`
+  })
+  return [
+    '| key in the file | flag | environment | value | default | purpose |',
+    '|---|---|---|---|---|---|',
+    ...rows,
+  ].join('\n')
+}
+
+function entries(): [key: string, setting: Setting<unknown>][] {
+  return Object.entries(settings)
+}
+
+function readFlags(args: readonly string[]): Map<string, string> {
+  const options = Object.fromEntries(
+    [...entries().map(([, { flag }]) => flag), 'config'].map((flag) => [flag, { type: 'string' as const }]),
+  )
+  try {
+    const { values } = parseArgs({ args: [...args], options })
+    const keys = new Map(entries().map(([key, { flag }]) => [flag, key]))
+    return new Map(Object.entries(values).map(([flag, value]) => [keys.get(flag) ?? flag, String(value)]))
+  } catch (error) {
+    throw new ConfigurationError(error instanceof Error ? error.message : String(error))
+  }
+}
+
+function readEnvironment(environment: Readonly<NodeJS.ProcessEnv>): Map<string, string> {
+  const keys = new Map(entries().map(([key, setting]) => [setting.environment, key]))
+  const given = new Map<string, string>()
+  for (const [name, value] of Object.entries(environment)) {
+    if (!name.startsWith('HUBWARD_') || value === undefined || name === 'HUBWARD_CONFIG') continue
+    const key = keys.get(name)
+    // The facts that connection.env exports may stand in the environment of the next start.
+    if (key !== undefined) given.set(key, value)
+    else if (!exported.has(name) && !/^HUBWARD_HUB_\d+_CONNECTION_STRING$/.test(name)) {
+      throw new ConfigurationError(`${name} is not a setting; expected one of ${[...keys.keys()].join(', ')}`)
+    }
+  }
+  return given
+}
+
+const exported = new Set(['HUBWARD_ID_SCOPE', 'HUBWARD_SERVICE_CONNECTION_STRING', 'HUBWARD_CA_FILE'])
+
+function readFile(path: string): Map<string, string> {
+  let content: unknown
+  try {
+    content = JSON.parse(readFileSync(resolve(path), 'utf8'))
+  } catch (error) {
+    throw new ConfigurationError(`${path} cannot be read as JSON: ${error instanceof Error ? error.message : error}`)
+  }
+  if (typeof content !== 'object' || content === null)
+    throw new ConfigurationError(`${path} does not hold a JSON object`)
+  const known = new Set(entries().map(([key]) => key))
+  return new Map(
+    Object.entries(content).map(([key, value]) => {
+      if (!known.has(key))
+        throw new ConfigurationError(`${key} in ${path} is not a setting; expected one of ${[...known].join(', ')}`)
+      return [key, Array.isArray(value) ? value.join(',') : String(value)]
+    }),
+  )
+}
+
+function text(flag: string, environment: string, fallback: string, purpose: string): Setting<string> {
+  return { flag, environment, fallback, purpose, expected: 'text', read: (given) => given }
+}
+
+function list(
+  flag: string,
+  environment: string,
+  fallback: readonly string[],
+  purpose: string,
+): Setting<readonly string[]> {
+  const read = (given: string) => {
+    const values = given.split(',').map((value) => value.trim())
+    return values.every((value) => value !== '') ? values : undefined
+  }
+  return { flag, environment, fallback, purpose, expected: 'names separated by commas', read }
+}
+
+function number(
+  flag: string,
+  environment: string,
+  fallback: number,
+  least: number,
+  most: number,
+  purpose: string,
+): Setting<number> {
+  const read = (given: string) => {
+    const value = Number(given)
+    return /^\d+$/.test(given) && value >= least && value <= most ? value : undefined
+  }
+  return { flag, environment, fallback, purpose, expected: `a whole number from ${least} to ${most}`, read }
+}
+
+function port(flag: string, environment: string, fallback: number, purpose: string): Setting<number> {
+  return number(flag, environment, fallback, 0, 65_535, purpose)
+}
+
+function choice<T extends string>(
+  flag: string,
+  environment: string,
+  [fallback, ...others]: readonly [T, ...T[]],
+  purpose: string,
+): Setting<T> {
+  const all = [fallback, ...others]
+  const read = (given: string) => all.find((one) => one === given)
+  return { flag, environment, fallback, purpose, expected: all.map((one) => `\`${one}\``).join(' or '), read }
+}

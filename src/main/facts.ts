@@ -1,0 +1,87 @@
+import { writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import type { BoundPort } from '../transport/listener.ts'
+import type { Configuration } from './configuration.ts'
+import type { Hubward } from './hubward.ts'
+
+/** What a device or an operator needs to know to use the running service. */
+export function connectionFacts({ deviceHost }: Configuration, hubward: Hubward): ReadonlyMap<string, string> {
+  const { first, ports, caFile, hubConnectionStrings } = hubward
+  return new Map([
+    ['HUBWARD_DEVICE_HOST', deviceHost],
+    ['HUBWARD_ID_SCOPE', first.service.idScope],
+    ['HUBWARD_SERVICE_CONNECTION_STRING', serviceConnectionString(deviceHost, hubward)],
+    ['HUBWARD_CA_FILE', caFile],
+    ['HUBWARD_HTTPS_PORT', String(ports.https.port)],
+    ['HUBWARD_MQTT_PORT', String(ports.mqtt.port)],
+    ...hubConnectionStrings.map((text, index): [string, string] => [
+      `HUBWARD_HUB_${index + 1}_CONNECTION_STRING`,
+      text,
+    ]),
+  ])
+}
+
+/** Write the facts for a shell to source; the file appears whole, and only when the service is ready. Gives its path. */
+export function writeConnectionFile(folder: string, facts: ReadonlyMap<string, string>): string {
+  const path = join(resolve(folder), 'connection.env')
+  const lines = Array.from(facts, ([name, value]) => `${name}='${value.replaceAll("'", `'\\''`)}'\n`)
+  writeFileSync(path, lines.join(''), { mode: 0o600 })
+  return path
+}
+
+function serviceConnectionString(host: string, { first: { policy } }: Hubward): string {
+  return `HostName=${host};SharedAccessKeyName=${policy.keyName};SharedAccessKey=${policy.primaryKey.revealBase64()}`
+}
+
+/** What a person is told when the service is ready. */
+export function welcome(
+  facts: ReadonlyMap<string, string>,
+  file: string,
+  hubward: Hubward,
+  hubNames: readonly string[],
+): string {
+  const fact = (name: string) => facts.get(`HUBWARD_${name}`) ?? ''
+  const { https, mqtt } = hubward.ports
+  const ca = fact('CA_FILE')
+  const lines = [
+    '',
+    'Hubward is ready.',
+    '',
+    `  ID scope       ${fact('ID_SCOPE')}`,
+    `  Device host    ${fact('DEVICE_HOST')}   (HTTPS and WebSockets ${https.port}, MQTT ${mqtt.port})`,
+    `  Hubs           ${hubNames.join(', ')}   (bundled, linked)`,
+    `  CA file        ${ca}`,
+    `  Service        ${fact('SERVICE_CONNECTION_STRING')}`,
+    '',
+    '  SDKs trust the CA by   Node    NODE_EXTRA_CA_CERTS=<CA file>',
+    '                         Python  server_verification_cert=<its text>, or SSL_CERT_FILE=<CA file>',
+    '                         C       OPTION_TRUSTED_CERT (its text), or SSL_CERT_FILE=<CA file>',
+    '                         C#      the store of the operating system',
+    '                         Java    -Djavax.net.ssl.trustStore=<a store with it>',
+    '',
+    `  The same for a shell:      source ${file}`,
+    `  Provision a first device:  npm run device -- ${file}`,
+    '',
+  ]
+  return lines.join('\n')
+}
+
+/** One sentence for each port that could not be had: what it costs, and how to allow it. */
+export function portWarnings({ ports }: Hubward, { httpsPort, mqttPort }: Configuration): string[] {
+  const warning = ({ port, refused }: BoundPort, wanted: number, cost: string) => {
+    if (refused === undefined) return []
+    const remedy =
+      refused === 'EACCES'
+        ? 'allow it with "sudo sysctl net.ipv4.ip_unprivileged_port_start=0", or run as root'
+        : 'another program has it: stop that, or listen on another address with --listen'
+    return [`Port ${wanted} could not be had (${refused}), so ${port} is used: ${cost}; ${remedy}.`]
+  }
+  return [
+    ...warning(
+      ports.https,
+      httpsPort,
+      'SDKs cannot reach HTTPS, WebSockets and the service API, because they know no other port',
+    ),
+    ...warning(ports.mqtt, mqttPort, 'only SDKs that take a port (Node, C#) reach MQTT'),
+  ]
+}

@@ -1,0 +1,132 @@
+import { mkdirSync, readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { resolve } from 'node:path'
+import type { Logger } from 'pino'
+import { evenlyWeighted } from '../allocation/evenly-weighted.ts'
+import { staticConfiguration } from '../allocation/static.ts'
+import { attestationKind } from '../attestation/attestation.ts'
+import { symmetricKey } from '../attestation/symmetric-key.ts'
+import { x509 } from '../attestation/x509.ts'
+import { openBundledHub } from '../bundled-hub/bundled-hub.ts'
+import { httpsTransport } from '../hub/https-transport.ts'
+import { iotHub } from '../hub/iot-hub.ts'
+import type { LinkedHub } from '../model/service.ts'
+import { registrar } from '../registration/register.ts'
+import { cachedStore } from '../store/cached-store.ts'
+import { openSqliteStore } from '../store/sqlite-store.ts'
+import { largestRequest, type DeviceTransport } from '../transport/answer.ts'
+import { deviceHttps } from '../transport/https.ts'
+import { openListener, type Listener } from '../transport/listener.ts'
+import { deviceMqtt } from '../transport/mqtt.ts'
+import { serviceApi } from '../transport/service-api/service-api.ts'
+import type { MqttLimits } from '../wire/mqtt/connection.ts'
+import { serverCertificate, type ServerCertificate } from './certificates.ts'
+import type { Configuration } from './configuration.ts'
+import { firstInstance, type FirstInstance } from './first-start.ts'
+import { hubTransport } from './hub-transport.ts'
+import { logDecision } from './log.ts'
+
+/** A running service; disposing it lets what is under way finish, then closes everything. */
+export interface Hubward extends AsyncDisposable {
+  readonly first: FirstInstance
+  readonly ports: Listener['ports']
+  readonly caFile: string
+  readonly hubConnectionStrings: readonly string[]
+}
+
+/** Milliseconds for which this node may not see what another one wrote. */
+const cacheFreshFor = 5000
+const largestHubRequest = 1 << 20
+/** A hub takes telemetry of up to 256 KiB. [service-wire §13.2] */
+const mqttLimits: MqttLimits = { packetBytes: 260 * 1024, connectTimeout: 30_000, idleTimeout: 5 * 60_000 }
+
+/** Put the service together and open it. */
+export async function openHubward(configuration: Configuration, log: Logger): Promise<Hubward> {
+  const { hubNames, deviceHost, listen } = configuration
+  const clock = Date.now
+  const data = resolve(configuration.data)
+  mkdirSync(data, { recursive: true, mode: 0o700 })
+  const onFault = (fault: unknown, trackingId?: string) => log.error({ fault, trackingId }, `fault: ${String(fault)}`)
+
+  await using opened = new AsyncDisposableStack()
+  const store = opened.use(cachedStore(openSqliteStore(data), clock, cacheFreshFor))
+  const bundledHub = opened.use(await openBundledHub({ directory: data, hostNames: hubNames, clock, onFault }))
+  const hubConnectionStrings = hubNames.map((hostName) => bundledHub.connectionString(hostName))
+  const first = await firstInstance(store, deviceHost, hubConnectionStrings, clock)
+
+  const transport = hubTransport(bundledHub, opened.use(httpsTransport(hubCa(configuration))))
+  const patience = { limit: configuration.hubPatience, clock, random: Math.random }
+  const hubs = (link: LinkedHub) => iotHub(link, transport, clock, patience)
+
+  const register = registrar({
+    store,
+    attestation: {
+      symmetricKey: attestationKind(symmetricKey(store, clock)),
+      x509: attestationKind(x509(store, clock, configuration.certificateDates)),
+    },
+    allocation: { hashed: evenlyWeighted, static: staticConfiguration },
+    hubs,
+    clock,
+    shortWait: configuration.shortWait,
+    onDecision: (decision) => logDecision(log, decision),
+    onFault,
+  })
+  opened.defer(register.idle)
+
+  const devices: DeviceTransport = {
+    registrar: register,
+    clock,
+    onFault,
+    retryAfter: configuration.retryAfter,
+    answerDelay: configuration.answerDelay,
+  }
+  const operators = serviceApi({
+    store,
+    clock,
+    log: { audit: (line) => log.debug({ audit: { ...line, changes: undefined } }, line.operationName), fault: onFault },
+  })
+  const certificate = await certificateFor(configuration, data)
+  const listener = opened.use(
+    await openListener({
+      ...certificate,
+      addresses: listen,
+      ports: {
+        https: { wanted: configuration.httpsPort, otherwise: configuration.httpsFallbackPort },
+        mqtt: { wanted: configuration.mqttPort, otherwise: configuration.mqttFallbackPort },
+      },
+      http: [
+        { owns: bundledHub.owns, handle: bundledHub.handle, largestBody: largestHubRequest },
+        { owns: operators.owns, handle: operators.handle, largestBody: largestRequest },
+        deviceHttps(devices),
+      ],
+      mqtt: [bundledHub.mqtt, deviceMqtt(devices)],
+      mqttLimits,
+      onFault,
+    }),
+  )
+  await register.resume()
+
+  const open = opened.move()
+  return {
+    first,
+    ports: listener.ports,
+    caFile: certificate.caFile,
+    hubConnectionStrings,
+    [Symbol.asyncDispose]: () => open.disposeAsync(),
+  }
+}
+
+/** The operator's own certificate, or one of our making. */
+async function certificateFor(configuration: Configuration, data: string): Promise<ServerCertificate> {
+  const { tlsCertificate, tlsKey, tlsCa, deviceHost, hubNames } = configuration
+  if (tlsCertificate !== '') {
+    const certificate = readFileSync(tlsCertificate, 'utf8')
+    return { certificate, key: readFileSync(tlsKey, 'utf8'), caFile: resolve(tlsCa || tlsCertificate) }
+  }
+  const names = new Set([deviceHost, ...hubNames, hostname(), 'localhost', '127.0.0.1', '::1'])
+  return serverCertificate(data, [...names], Date.now)
+}
+
+function hubCa({ hubCa: file }: Configuration): string[] {
+  return file === '' ? [] : [readFileSync(file, 'utf8')]
+}

@@ -1,0 +1,41 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { ConfigurationError, readConfiguration } from './configuration.ts'
+import { connectionFacts, portWarnings, welcome, writeConnectionFile } from './facts.ts'
+import { openHubward } from './hubward.ts'
+import { openLog } from './log.ts'
+
+/** Serve until the process is asked to stop. */
+async function serve(): Promise<void> {
+  const configuration = readConfiguration(process.argv.slice(2), process.env)
+  const stopped = stopRequested()
+  // Its presence says that the service is ready, so what an earlier run left goes first.
+  rmSync(join(configuration.data, 'connection.env'), { force: true })
+
+  const log = openLog(configuration.log)
+  await using hubward = await openHubward(configuration, log)
+  for (const warning of portWarnings(hubward, configuration)) log.warn(warning)
+  const facts = connectionFacts(configuration, hubward)
+  const file = writeConnectionFile(configuration.data, facts)
+  process.stdout.write(welcome(facts, file, hubward, configuration.hubNames))
+
+  await stopped
+  rmSync(file, { force: true })
+  log.info('stopping: what is under way is finished first')
+}
+
+function stopRequested(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once('SIGINT', () => resolve())
+    process.once('SIGTERM', () => resolve())
+  })
+}
+
+try {
+  await serve()
+} catch (error) {
+  process.exitCode = 1
+  process.stderr.write(
+    error instanceof ConfigurationError ? `${error.message}\n` : `${error instanceof Error ? error.stack : error}\n`,
+  )
+}
