@@ -3,22 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import type { HttpResponse } from '../wire/http.ts'
+import { ask, type Asked, hostName, keyOf, list, member, object, open } from '../../test/fixtures/bundled-hub.ts'
 import { signSasToken } from '../wire/sas-token.ts'
-import { type BundledHub, openBundledHub } from './bundled-hub.ts'
-import { isJsonObject, type Json, type JsonObject, parseJson } from './json.ts'
+import type { Json, JsonObject } from './json.ts'
 import { Key } from './key.ts'
-
-const hostName = 'hub.example.test'
-const peer = { remoteAddress: '127.20.0.1', certificateChain: [] }
-
-interface Asked {
-  readonly policy?: string
-  readonly headers?: Record<string, string>
-  readonly host?: string
-  readonly version?: string
-  readonly resource?: string
-}
 
 test('a device that is created is read back with generated keys, and its ETag is quoted', async () => {
   await using hub = await open()
@@ -203,59 +191,3 @@ test('whatever was acknowledged is there after the hub is opened again, keys inc
     await rm(directory, { recursive: true })
   }
 })
-
-async function open(
-  options: { directory?: string; hostNames?: string[]; clock?: () => number } = {},
-): Promise<BundledHub> {
-  const own = options.directory === undefined
-  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'bundled-hub-')))
-  const hub = await openBundledHub({
-    directory,
-    hostNames: options.hostNames ?? [hostName],
-    clock: options.clock ?? Date.now,
-    onFault: (fault) => {
-      throw fault
-    },
-  })
-  return {
-    ...hub,
-    [Symbol.asyncDispose]: async () => {
-      await hub[Symbol.asyncDispose]()
-      if (own) await rm(directory, { recursive: true })
-    },
-  }
-}
-
-function ask(hub: BundledHub, method: string, path: string, body?: Json, asked: Asked = {}): Promise<HttpResponse> {
-  const { policy = 'iothubowner', host = hostName, version = '2021-04-12', resource } = asked
-  const name = hub.hostNames.includes(host.replace(/:\d+$/, '')) ? host.replace(/:\d+$/, '') : hostName
-  const authorization = signSasToken(resource ?? name, keyOf(hub, policy, name), 4_000_000_000, policy)
-  return hub.handle({
-    method,
-    path,
-    query: new URLSearchParams(version === '' ? {} : { 'api-version': version }),
-    headers: { host, authorization, ...asked.headers },
-    body: Buffer.from(body === undefined ? '' : JSON.stringify(body)),
-    peer,
-  })
-}
-
-function keyOf(hub: BundledHub, policy: string, name = hostName): Key {
-  return Key.stored(/SharedAccessKey=(.*)$/.exec(hub.connectionString(name, policy))?.[1] ?? '')
-}
-
-function object({ body }: HttpResponse): JsonObject {
-  const value = parseJson(String(body))
-  assert.ok(isJsonObject(value), `not an object: ${String(body)}`)
-  return value
-}
-
-function list({ body }: HttpResponse): JsonObject[] {
-  const value = parseJson(String(body))
-  assert.ok(Array.isArray(value))
-  return value.filter(isJsonObject)
-}
-
-function member(value: Json | undefined, ...path: string[]): Json | undefined {
-  return path.reduce<Json | undefined>((inner, name) => (isJsonObject(inner) ? inner[name] : undefined), value)
-}

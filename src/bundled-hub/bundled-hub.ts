@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Database } from '../sqlite/database.ts'
-import type { HttpRequest, HttpResponse } from '../wire/http.ts'
+import type { HttpApi } from '../wire/http.ts'
 import type { MqttService } from '../wire/mqtt/connection.ts'
 import { Connections } from './connections.ts'
 import type { Hub } from './hub.ts'
@@ -26,19 +26,21 @@ export interface BundledHubOptions {
 }
 
 /** Small IoT Hubs in one database; disposing it cuts every device and waits for the last write. */
-export interface BundledHub extends AsyncDisposable {
+export interface BundledHub extends HttpApi, AsyncDisposable {
   readonly hostNames: readonly string[]
   /** A service connection string, policy `iothubowner` if none is named; throws if there is no such hub or policy. */
   readonly connectionString: (hostName: string, keyName?: string) => string
   /** The REST API of the hub that the Host header names; never rejects. */
-  readonly handle: (request: HttpRequest) => Promise<HttpResponse>
+  readonly handle: HttpApi['handle']
   /** True if a request with this path is the hub's to answer. */
-  readonly owns: (path: string) => boolean
+  readonly owns: HttpApi['owns']
   /** The device side; undefined for a CONNECT whose user name does not begin with one of the host names. */
   readonly mqtt: MqttService
 }
 
 const usualTelemetryBytes = 256 << 20
+/** A hundred devices with their twins, or four of the largest messages. */
+const largestBody = 1 << 20
 
 /** Open the hubs: what they acknowledged before is there, and new names become new hubs. */
 export async function openBundledHub(options: BundledHubOptions): Promise<BundledHub> {
@@ -58,6 +60,7 @@ export async function openBundledHub(options: BundledHubOptions): Promise<Bundle
     connectionString: (hostName, keyName = 'iothubowner') => connectionString(hubs, hostName, keyName),
     handle: (request) => handleRequest(services, request, clock, onFault),
     owns: isHubPath,
+    largestBody,
     mqtt: hubService(hubs),
     [Symbol.asyncDispose]: async () => {
       for (const { connections } of hubs.values()) connections.closeAll()

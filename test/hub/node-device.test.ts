@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { createSelfSigned, sha256Thumbprint } from '../fixtures/certificates.ts'
+import { member } from './member.ts'
 import { startSdk, type SdkProcess } from './sdk-process.ts'
 import { type HubServer, serveHub } from './server.ts'
 import { askHub, createDevice, telemetryOf } from './service-api.ts'
@@ -116,11 +117,4 @@ async function assertMethod(device: SdkProcess, path: string): Promise<void> {
   const answer = await askHub(server, 'POST', `/twins/${path}/methods`, call)
   assert.deepEqual(answer.json(), { status: 207, payload: { done: true } })
   assert.deepEqual(await device.event('method'), { name: 'reboot', payload: { delay: 3 } })
-}
-
-function member(value: unknown, ...path: string[]): unknown {
-  return path.reduce<unknown>(
-    (inner, name) => (typeof inner === 'object' && inner !== null ? Reflect.get(inner, name) : undefined),
-    value,
-  )
 }

@@ -63,9 +63,9 @@ export async function serveHub(address: string): Promise<HubServer> {
     socket.on('error', () => socket.destroy())
   })
   const https = createHttpsServer(tls, (incoming, outgoing) => {
-    readRequest(incoming, peerOf(incoming.socket as TLSSocket), 1 << 20)
-      .then(async (request) => (await opening).handle(request))
-      .then((response) => sendResponse(outgoing, response), onFault)
+    readRequest(incoming, peerOf(incoming.socket as TLSSocket), hub.largestBody)
+      .then(async (request) => request && sendResponse(outgoing, await (await opening).handle(request)))
+      .catch(onFault)
   })
   const webSockets = new WebSocketServer({ noServer: true, perMessageDeflate: false })
   https.on('upgrade', (request, socket, head) => {

@@ -19,6 +19,7 @@ export async function handleRequest(
     const path = segments(request.path)
     const operation = operationAt(path, request.method)
     allow(found.hub, found.tokens, request, path, operation)
+    if (request.overlong) throw new HubRefusal('MessageTooLarge', 'the body is too long')
     if (!apiVersion.test(request.query.get('api-version') ?? '')) {
       throw new HubRefusal('InvalidProtocolVersion', 'api-version is missing or not of the form YYYY-MM-DD[-preview]')
     }
