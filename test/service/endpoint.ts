@@ -10,7 +10,6 @@ import { timestamp } from '../../src/model/timestamp.ts'
 import { openSqliteStore } from '../../src/store/sqlite-store.ts'
 import type { Store } from '../../src/store/store.ts'
 import type { AuditLine } from '../../src/transport/service-api/audit.ts'
-import { longestBody } from '../../src/transport/service-api/request.ts'
 import { serviceApi, type ServiceApiParts } from '../../src/transport/service-api/service-api.ts'
 import { readRequest, sendResponse } from '../../src/wire/http.ts'
 import { createRoot } from '../fixtures/certificates.ts'
@@ -44,6 +43,9 @@ const rights: Readonly<Record<PolicyName, readonly Right[]>> = {
   registrationReader: ['RegistrationStatusRead'],
   registrationWriter: ['RegistrationStatusWrite'],
 }
+
+// Clients check the certificate against the Host header that they send.
+const otherNames = ['acme-dps.example.net', 'other-dps.example.net', 'internal.example']
 
 /** Opens the endpoint on this loopback address; `parts` are the hooks and rules of a particular test. */
 export async function openEndpoint(host: string, parts: Partial<ServiceApiParts> = {}): Promise<Endpoint> {
@@ -92,13 +94,12 @@ export async function openEndpoint(host: string, parts: Partial<ServiceApiParts>
     ...parts,
   })
   const root = await createRoot('Test server root')
-  const { certificate, key } = await root.issueLeaf(host, { usage: 'serverAuth', names: [host] })
+  const { certificate, key } = await root.issueLeaf(host, { usage: 'serverAuth', names: [host, ...otherNames] })
   const server = createServer({ cert: certificate, key, noDelay: true }, (incoming, outgoing) => {
     const peer = { remoteAddress: incoming.socket.remoteAddress ?? '', certificateChain: [] }
-    readRequest(incoming, peer, longestBody + 1024)
-      .then(api.handle)
-      .then((answer) => sendResponse(outgoing, answer))
-      .catch((error: unknown) => outgoing.destroy(error instanceof Error ? error : undefined))
+    readRequest(incoming, peer, api.largestBody)
+      .then(async (request) => request && sendResponse(outgoing, await api.handle(request)))
+      .catch((error: unknown) => faults.push(error))
   })
   await listen(server, host)
   const owner = keys.provisioningserviceowner.primary

@@ -2,8 +2,8 @@ import { parseJson, type Json } from '../../model/json.ts'
 import { Refusal } from '../../model/refusal.ts'
 import { header, type HttpRequest } from '../../wire/http.ts'
 
-/** Longest request body, in bytes. [service-wire §14.1] */
-export const longestBody = 96 * 1024
+/** In bytes. [service-wire §14.1] */
+export const largestBody = 96 * 1024
 
 /** Published versions; all behave alike. [service-wire §2.1] */
 const apiVersions = new Set([
@@ -30,9 +30,9 @@ export function readApiVersion({ query }: HttpRequest, acceptAny: boolean): stri
 
 /** The body as JSON, undefined if there is none; refuses what is too large, not JSON, or says that it is not. */
 export function readBody(request: HttpRequest): Json | undefined {
-  const { body } = request
+  const { body, overlong } = request
+  if (overlong) throw new Refusal('BodyTooLarge', `the body is longer than ${largestBody} bytes`)
   if (body.length === 0) return undefined
-  if (body.length > longestBody) throw new Refusal('BodyTooLarge', `more than ${longestBody} bytes`)
   const type = header(request, 'content-type')
   if (type !== undefined && !/^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(type.trim())) {
     throw new Refusal('MediaTypeUnsupported', 'the content type is not JSON')

@@ -7,23 +7,15 @@ import { Refusal } from '../../model/refusal.ts'
 import type { ProvisioningService } from '../../model/service.ts'
 import type { Clock } from '../../model/timestamp.ts'
 import type { Store } from '../../store/store.ts'
-import type { HttpRequest, HttpResponse } from '../../wire/http.ts'
+import type { HttpApi, HttpRequest, HttpResponse } from '../../wire/http.ts'
 import { errorBody } from '../error-body.ts'
 import { auditLine, type AuditLine, type Finished } from './audit.ts'
 import { authenticate, authorize, type BearerAuthority } from './authorization.ts'
 import { enrollmentGroups } from './enrollment-groups.ts'
 import { enrollments } from './enrollments.ts'
 import { registrations } from './registrations.ts'
-import { readApiVersion, readBody } from './request.ts'
+import { largestBody, readApiVersion, readBody } from './request.ts'
 import { findRoute, idOf, segmentsOf, type Answer, type Route } from './route.ts'
-
-/** The service operations endpoint: how operators' programs manage what devices are permitted. [service-wire §1-7] */
-export interface ServiceApi {
-  /** True if a request for this path, still encoded, is for this endpoint and not for devices. */
-  readonly owns: (path: string) => boolean
-  /** Answer a request, whatever it is; never rejects. */
-  readonly handle: (request: HttpRequest) => Promise<HttpResponse>
-}
 
 export interface ServiceApiParts {
   readonly store: Store
@@ -49,10 +41,14 @@ export interface ServiceApiParts {
 const routes: readonly Route[] = [...enrollments, ...enrollmentGroups, ...registrations]
 const families = new Set(routes.map(({ path }) => path[0]))
 
-/** The endpoint over this store. */
-export function serviceApi(parts: ServiceApiParts): ServiceApi {
+/**
+ * The service operations endpoint: how operators' programs manage what devices are permitted. `handle` answers whatever
+ * it is given and never rejects. [service-wire §1-7]
+ */
+export function serviceApi(parts: ServiceApiParts): HttpApi {
   const { clock, log } = parts
   return {
+    largestBody,
     owns: (path) => families.has(segmentsOf(path)?.[0]?.toLowerCase()),
     handle: async (request) => {
       const call: Progress = {
