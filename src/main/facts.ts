@@ -14,6 +14,7 @@ export function connectionFacts({ deviceHost }: Configuration, hubward: Hubward)
     ['HUBWARD_CA_FILE', caFile],
     ['HUBWARD_HTTPS_PORT', String(ports.https.port)],
     ['HUBWARD_MQTT_PORT', String(ports.mqtt.port)],
+    ['HUBWARD_AMQP_PORT', String(ports.amqp.port)],
     ...hubConnectionStrings.map((text, index): [string, string] => [
       `HUBWARD_HUB_${index + 1}_CONNECTION_STRING`,
       text,
@@ -41,14 +42,14 @@ export function welcome(
   hubNames: readonly string[],
 ): string {
   const fact = (name: string) => facts.get(`HUBWARD_${name}`) ?? ''
-  const { https, mqtt } = hubward.ports
+  const { https, mqtt, amqp } = hubward.ports
   const ca = fact('CA_FILE')
   const lines = [
     '',
     'Hubward is ready.',
     '',
     `  ID scope       ${fact('ID_SCOPE')}`,
-    `  Device host    ${fact('DEVICE_HOST')}   (HTTPS and WebSockets ${https.port}, MQTT ${mqtt.port})`,
+    `  Device host    ${fact('DEVICE_HOST')}   (HTTPS and WebSockets ${https.port}, MQTT ${mqtt.port}, AMQP ${amqp.port})`,
     `  Hubs           ${hubNames.join(', ')}   (bundled, linked)`,
     `  CA file        ${ca}`,
     `  Service        ${fact('SERVICE_CONNECTION_STRING')}`,
@@ -67,7 +68,7 @@ export function welcome(
 }
 
 /** One sentence for each port that could not be had: what it costs, and how to allow it. */
-export function portWarnings({ ports }: Hubward, { httpsPort, mqttPort }: Configuration): string[] {
+export function portWarnings({ ports }: Hubward, { httpsPort, mqttPort, amqpPort }: Configuration): string[] {
   const warning = ({ port, refused }: BoundPort, wanted: number, cost: string) => {
     if (refused === undefined) return []
     const remedy =
@@ -83,5 +84,6 @@ export function portWarnings({ ports }: Hubward, { httpsPort, mqttPort }: Config
       'SDKs cannot reach HTTPS, WebSockets and the service API, because they know no other port',
     ),
     ...warning(ports.mqtt, mqttPort, 'only SDKs that take a port (Node, C#) reach MQTT'),
+    ...warning(ports.amqp, amqpPort, 'only SDKs that take a port (Node, C#) reach AMQP'),
   ]
 }

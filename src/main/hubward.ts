@@ -6,6 +6,7 @@ import { evenlyWeighted } from '../allocation/evenly-weighted.ts'
 import { staticConfiguration } from '../allocation/static.ts'
 import { attestationKind } from '../attestation/attestation.ts'
 import { symmetricKey } from '../attestation/symmetric-key.ts'
+import { tpm } from '../attestation/tpm.ts'
 import { x509 } from '../attestation/x509.ts'
 import { openBundledHub } from '../bundled-hub/bundled-hub.ts'
 import { httpsTransport } from '../hub/https-transport.ts'
@@ -14,17 +15,20 @@ import type { LinkedHub } from '../model/service.ts'
 import { registrar } from '../registration/register.ts'
 import { cachedStore } from '../store/cached-store.ts'
 import { openSqliteStore } from '../store/sqlite-store.ts'
+import { deviceAmqp } from '../transport/amqp.ts'
 import { largestRequest, type DeviceTransport } from '../transport/answer.ts'
 import { deviceHttps } from '../transport/https.ts'
 import { openListener, type Listener } from '../transport/listener.ts'
 import { deviceMqtt } from '../transport/mqtt.ts'
 import { serviceApi } from '../transport/service-api/service-api.ts'
+import type { AmqpLimits } from '../wire/amqp/service.ts'
 import type { MqttLimits } from '../wire/mqtt/connection.ts'
 import { serverCertificate, type ServerCertificate } from './certificates.ts'
 import type { Configuration } from './configuration.ts'
 import { firstInstance, type FirstInstance } from './first-start.ts'
 import { hubTransport } from './hub-transport.ts'
 import { logDecision } from './log.ts'
+import { nonceSecret } from './nonce-secret.ts'
 
 /** A running service; disposing it lets what is under way finish, then closes everything. */
 export interface Hubward extends AsyncDisposable {
@@ -39,6 +43,14 @@ const cacheFreshFor = 5000
 const largestHubRequest = 1 << 20
 /** A hub takes telemetry of up to 256 KiB. [service-wire §13.2] */
 const mqttLimits: MqttLimits = { packetBytes: 260 * 1024, connectTimeout: 30_000, idleTimeout: 5 * 60_000 }
+
+/** The figures of the real service; a Java TPM takes up to 60 s to find its token. [device-wire §4.1, §4.4] */
+const amqpLimits: Omit<AmqpLimits, 'replyDelay'> = {
+  frameBytes: 65_536,
+  messageBytes: 65_536,
+  openTimeout: 90_000,
+  idleTimeout: 240_000,
+}
 
 /** Put the service together and open it. */
 export async function openHubward(configuration: Configuration, log: Logger): Promise<Hubward> {
@@ -63,6 +75,7 @@ export async function openHubward(configuration: Configuration, log: Logger): Pr
     attestation: {
       symmetricKey: attestationKind(symmetricKey(store, clock)),
       x509: attestationKind(x509(store, clock, configuration.certificateDates)),
+      tpm: attestationKind(tpm(clock, nonceSecret(data))),
     },
     allocation: { hashed: evenlyWeighted, static: staticConfiguration },
     hubs,
@@ -93,6 +106,7 @@ export async function openHubward(configuration: Configuration, log: Logger): Pr
       ports: {
         https: { wanted: configuration.httpsPort, otherwise: configuration.httpsFallbackPort },
         mqtt: { wanted: configuration.mqttPort, otherwise: configuration.mqttFallbackPort },
+        amqp: { wanted: configuration.amqpPort, otherwise: configuration.amqpFallbackPort },
       },
       http: [
         { owns: bundledHub.owns, handle: bundledHub.handle, largestBody: largestHubRequest },
@@ -101,6 +115,8 @@ export async function openHubward(configuration: Configuration, log: Logger): Pr
       ],
       mqtt: [bundledHub.mqtt, deviceMqtt(devices)],
       mqttLimits,
+      amqp: deviceAmqp(devices),
+      amqpLimits: { ...amqpLimits, replyDelay: configuration.answerDelay },
       onFault,
     }),
   )

@@ -37,6 +37,8 @@ export interface Registrar {
   readonly register: (request: DeviceRequest) => Promise<RegisterAnswer>
   /** The operation, for the device that began it, from any connection. [device-wire §9.2] */
   readonly status: (request: DeviceRequest, operationId: string) => Promise<Operation>
+  /** Refuses whoever may not register: for wires on which a device proves itself before it asks for anything. */
+  readonly authenticate: (request: DeviceRequest) => Promise<void>
   /** What is remembered of the device. [device-wire §2.1] */
   readonly lookup: (request: DeviceRequest) => Promise<Registration>
   /** Take up the operations that an earlier run left unfinished. */
@@ -50,6 +52,7 @@ export function registrar(stages: Stages): Registrar {
   return {
     register: (request) => register(request, stages, running),
     status: (request, operationId) => status(request, operationId, stages, running),
+    authenticate: (request) => authenticate(request, stages),
     lookup: (request) => lookup(request, stages),
     resume: () => resume(stages, running),
     idle: running.idle,
@@ -102,6 +105,17 @@ async function status(
     throw new Refusal('OperationAbsent', `${registrationId} has no operation ${operationId.slice(0, 100)}`)
   }
   return operation
+}
+
+async function authenticate(request: DeviceRequest, stages: Stages): Promise<void> {
+  try {
+    await authenticated(request, stages)
+  } catch (error) {
+    // Only a refusal decides anything: whoever is let in will register, or not.
+    const attempt = { ...request, attestation: nameOf(request.credential) }
+    beginTrail(attempt, stages.clock, stages.onDecision).end(endingOfThrown(error))
+    throw error
+  }
 }
 
 async function lookup(request: DeviceRequest, stages: Stages): Promise<Registration> {

@@ -3,25 +3,29 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https'
 import { createServer as createTlsServer, type Server as TlsServer, type TlsOptions, type TLSSocket } from 'node:tls'
 import type { Duplex } from 'node:stream'
+import { AmqpConnection } from '../wire/amqp/connection.ts'
+import type { AmqpLimits, AmqpService } from '../wire/amqp/service.ts'
 import { pathOf, readRequest, sendResponse, type HttpApi } from '../wire/http.ts'
-import { MqttConnection, type MqttLimits, type MqttService } from '../wire/mqtt/connection.ts'
+import { MqttConnection, type ByteStream, type MqttLimits, type MqttService } from '../wire/mqtt/connection.ts'
 import type { Peer } from '../wire/peer.ts'
 import { streamOfSocket, streamOfWebSocket } from './byte-stream.ts'
-import { webSockets } from './websocket.ts'
+import { webSockets, type Subprotocol } from './websocket.ts'
 
-/** What is served, and where. */
-export interface Listening {
+/** What is served, and where. `Identity` is what the AMQP service knows its clients by. */
+export interface Listening<Identity = unknown> {
   /** PEM. */
   readonly key: string
   /** PEM: the server's certificate and its issuers, without the root. */
   readonly certificate: string
   readonly addresses: readonly string[]
-  readonly ports: { readonly https: Port; readonly mqtt: Port }
+  readonly ports: { readonly https: Port; readonly mqtt: Port; readonly amqp: Port }
   /** The first that owns a path answers; the last owns whatever is left. */
   readonly http: readonly HttpApi[]
   /** Asked in turn for each CONNECT. */
   readonly mqtt: readonly MqttService[]
   readonly mqttLimits: MqttLimits
+  readonly amqp: AmqpService<Identity>
+  readonly amqpLimits: AmqpLimits
   readonly onFault: (fault: unknown) => void
 }
 
@@ -33,7 +37,7 @@ export interface Port {
 
 /** Where it was possible to listen. */
 export interface Listener extends AsyncDisposable {
-  readonly ports: { readonly https: BoundPort; readonly mqtt: BoundPort }
+  readonly ports: { readonly https: BoundPort; readonly mqtt: BoundPort; readonly amqp: BoundPort }
 }
 
 export interface BoundPort {
@@ -42,14 +46,17 @@ export interface BoundPort {
   readonly refused?: string
 }
 
+/** What is spoken on a stream. */
+type Protocol = (stream: ByteStream, peer: Peer) => { receive(chunk: Buffer): void; streamClosed(): void }
+
 const handshakeTimeout = 30_000
 const drainTimeout = 5_000
 
 /**
- * Open the device ports: HTTPS with WebSockets, and MQTT. One TLS context asks every client for a certificate and requires
+ * Open the device ports: HTTPS with WebSockets, MQTT and AMQP. One TLS context asks every client for a certificate and requires
  * none; who a device is, is decided after the handshake, in its own protocol's words. [device-wire §1.1, §7.1]
  */
-export async function openListener(listening: Listening): Promise<Listener> {
+export async function openListener<Identity>(listening: Listening<Identity>): Promise<Listener> {
   const tls = tlsOptions(listening)
   const peers = new WeakMap<Duplex, Peer>()
   const connections = new Set<Duplex>()
@@ -61,16 +68,20 @@ export async function openListener(listening: Listening): Promise<Listener> {
   }
   const peerBehind = (socket: Duplex) => peers.get(socket) ?? { remoteAddress: '', certificateChain: [] }
 
-  const serveMqtt = (stream: ConstructorParameters<typeof MqttConnection>[0], peer: Peer) =>
+  const serveMqtt: Protocol = (stream, peer) =>
     new MqttConnection(stream, peer, listening.mqtt, listening.mqttLimits, listening.onFault)
+  const serveAmqp: Protocol = (stream, peer) =>
+    new AmqpConnection(stream, peer, listening.amqp, listening.amqpLimits, listening.onFault)
 
-  const sockets = webSockets(listening.mqttLimits.packetBytes, {
-    mqtt: (socket, peer) => {
-      const connection = serveMqtt(streamOfWebSocket(socket), peer)
+  const overWebSocket =
+    (serve: Protocol): Subprotocol =>
+    (socket, peer) => {
+      const connection = serve(streamOfWebSocket(socket), peer)
       socket.on('message', (data: Buffer) => connection.receive(data))
       socket.on('close', () => connection.streamClosed())
-    },
-  })
+    }
+  const largestMessage = Math.max(listening.mqttLimits.packetBytes, listening.amqpLimits.frameBytes)
+  const sockets = webSockets(largestMessage, { mqtt: overWebSocket(serveMqtt), amqpwsb10: overWebSocket(serveAmqp) })
 
   const openHttps = () => {
     const server = createHttpsServer({ ...tls, maxHeaderSize: 32 * 1024 }, (incoming, outgoing) =>
@@ -80,26 +91,27 @@ export async function openListener(listening: Listening): Promise<Listener> {
     server.on('upgrade', (request, socket, head) => sockets.upgrade(request, socket, head, peerBehind(socket)))
     return server
   }
-  const openMqtt = () =>
+  const openTls = (serve: Protocol) => () =>
     createTlsServer(tls, (socket) => {
       admit(socket)
-      const connection = serveMqtt(streamOfSocket(socket), peerBehind(socket))
+      const connection = serve(streamOfSocket(socket), peerBehind(socket))
       socket.on('data', (chunk: Buffer) => connection.receive(chunk))
       socket.on('close', () => connection.streamClosed())
     })
 
   const https = await listenEverywhere(openHttps, listening.ports.https, listening.addresses)
-  const mqtt = await listenEverywhere(openMqtt, listening.ports.mqtt, listening.addresses)
-  const servers = [...https.servers, ...mqtt.servers]
+  const mqtt = await listenEverywhere(openTls(serveMqtt), listening.ports.mqtt, listening.addresses)
+  const amqp = await listenEverywhere(openTls(serveAmqp), listening.ports.amqp, listening.addresses)
+  const servers = [...https.servers, ...mqtt.servers, ...amqp.servers]
   for (const server of servers) server.on('tlsClientError', () => {}) // its socket is gone; there is nobody to tell
 
   return {
-    ports: { https: https.bound, mqtt: mqtt.bound },
+    ports: { https: https.bound, mqtt: mqtt.bound, amqp: amqp.bound },
     [Symbol.asyncDispose]: () => drain(servers, connections),
   }
 }
 
-function tlsOptions({ key, certificate }: Listening): TlsOptions {
+function tlsOptions({ key, certificate }: Pick<Listening, 'key' | 'certificate'>): TlsOptions {
   return {
     key,
     cert: certificate,
@@ -129,7 +141,7 @@ function serveHttp(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   peer: Peer,
-  { http, onFault }: Listening,
+  { http, onFault }: Pick<Listening, 'http' | 'onFault'>,
 ): void {
   const api = http.find(({ owns }) => owns(pathOf(incoming)))
   if (!api) {

@@ -45,6 +45,8 @@ export class Input {
     this.#held = 0
     this.#waiting?.reject(new InputEnded())
     this.#waiting = undefined
+    // A stream that is not read never hears the other side close, and would stay for good.
+    this.#flow.resume()
   }
 
   /** The next bytes, exactly that many. Rejects with InputEnded. One taker at a time. */

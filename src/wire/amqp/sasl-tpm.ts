@@ -38,11 +38,12 @@ export async function askStorageRootKey(challenge: Challenge): Promise<Buffer | 
 
 /**
  * Hand over the wrapped nonce key in exactly two segments and give the token that the device signs with it; undefined if a
- * response is malformed. Throws RangeError for a blob that two SASL frames cannot carry. [device-wire §5.3]
+ * response is malformed, or if two SASL frames cannot carry the blob: then nothing is sent, and the device keeps what it has.
+ * [device-wire §5.3]
  */
 export async function askToken(blob: Buffer, challenge: Challenge): Promise<string | undefined> {
   const middle = Math.ceil(blob.length / 2)
-  if (middle + 1 > longestSegment) throw new RangeError(`${blob.length} bytes do not fit two SASL frames`)
+  if (middle + 1 > longestSegment) return undefined
   const between = await challenge(Buffer.concat([Buffer.from([firstSegment]), blob.subarray(0, middle)]))
   if (!content(between)) return undefined
   const last = await challenge(Buffer.concat([Buffer.from([lastSegment]), blob.subarray(middle)]))

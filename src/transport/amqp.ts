@@ -1,0 +1,148 @@
+import { randomBytes } from 'node:crypto'
+import { presentedChain } from '../attestation/x509.ts'
+import { registrationKey } from '../model/identifiers.ts'
+import { Refusal } from '../model/refusal.ts'
+import type { Operation } from '../model/registration.ts'
+import type { DeviceRequest } from '../registration/admit.ts'
+import { int } from '../wire/amqp/encoding.ts'
+import type { AmqpMessage, AmqpReply } from '../wire/amqp/message.ts'
+import type { AmqpError } from '../wire/amqp/performatives.ts'
+import type { AmqpClient, AmqpLink, AmqpOutcome, AmqpService } from '../wire/amqp/service.ts'
+import type { Peer } from '../wire/peer.ts'
+import { deviceSasl, readAddress, type Device, type Identity } from './amqp-sasl.ts'
+import { newTrackingId, refused, type DeviceTransport } from './answer.ts'
+import { operationJson, readRegisterBody } from './device-json.ts'
+
+/** What SDKs leave out of their links when they are old or generic. [device-wire §4.4] */
+const assumedApiVersion = '2019-03-31'
+
+/** The device endpoint over AMQP, whatever bytes carry it. [device-wire §4] */
+export function deviceAmqp(transport: DeviceTransport): AmqpService<Identity> {
+  return {
+    containerId: `IoTDPSGW_${randomBytes(16).toString('hex')}`,
+    hostName: 'gateway000000',
+    mechanisms: (peer) => deviceSasl(transport, peer),
+    open: (identity, peer) => {
+      if (identity) return client(identity, peer, transport)
+      const chain = peer.certificateChain
+      if (chain.length > 0) return client({ credential: { kind: 'certificate', chain } }, peer, transport)
+      const nobody = new Refusal(
+        'CredentialMissing',
+        'neither a SASL exchange nor a client certificate came before OPEN',
+      )
+      return { refused: amqpError(nobody, newTrackingId(), transport) }
+    },
+  }
+}
+
+function client(identity: Identity, peer: Peer, transport: DeviceTransport): AmqpClient {
+  let device = identity.device
+
+  /** Both links, and whoever authenticated, are the same device. [device-wire §4.4] */
+  function attach(link: AmqpLink): AmqpError | undefined {
+    const trackingId = newTrackingId()
+    try {
+      const asked = readAddress(link.address)
+      if (!asked) throw new Refusal('PathUnknown', `no link has the address ${link.address.slice(0, 200)}`)
+      if (device && !sameDevice(device, asked)) {
+        const { idScope, registrationId } = device
+        const found = `the link is for ${asked.idScope}/${asked.registrationId}, its connection is of ${idScope}/${registrationId}`
+        throw new Refusal('TokenForAnotherResource', found)
+      }
+      if (!device && identity.credential.kind === 'certificate') {
+        presentedChain({ credential: identity.credential, registrationId: asked.registrationId })
+      }
+      device ??= asked
+      return undefined
+    } catch (error) {
+      return amqpError(error, trackingId, transport)
+    }
+  }
+
+  async function request(message: AmqpMessage, link: AmqpLink): Promise<AmqpOutcome> {
+    const trackingId = newTrackingId()
+    try {
+      return { reply: await answer(message, link, trackingId) }
+    } catch (error) {
+      return { rejected: amqpError(error, trackingId, transport) }
+    }
+  }
+
+  async function answer(message: AmqpMessage, link: AmqpLink, trackingId: string): Promise<AmqpReply> {
+    if (!device) throw new TypeError('a link was attached without a device')
+    const apiVersion = link.properties.get('com.microsoft:api-version') ?? assumedApiVersion
+    const asked: DeviceRequest = {
+      ...device,
+      apiVersion,
+      credential: identity.credential,
+      protocol: 'Amqp',
+      userAgent: link.properties.get('com.microsoft:client-version') ?? '',
+      remoteAddress: peer.remoteAddress,
+      trackingId,
+    }
+    const operation = await run(message, asked, transport)
+    const later = int(transport.retryAfter)
+    return {
+      body: operationJson(operation, { registrationId: device.registrationId, apiVersion }),
+      applicationProperties: operation.status === 'assigning' ? bothSpellings(later) : [],
+    }
+  }
+
+  return { attach, request, closed: () => undefined }
+}
+
+async function run(message: AmqpMessage, device: DeviceRequest, { registrar }: DeviceTransport): Promise<Operation> {
+  const type = message.applicationProperties.get('iotdps-operation-type')
+  switch (type) {
+    case 'iotdps-register': {
+      const { registrationId: bodyRegistrationId, payload } = readRegisterBody(message.body)
+      const answered = await registrar.register({ ...device, bodyRegistrationId, payload })
+      if ('operation' in answered) return answered.operation
+      throw new Refusal('CredentialMissing', 'the TPM has not answered its challenge on this connection')
+    }
+    case 'iotdps-get-operationstatus':
+      return registrar.status(device, String(message.applicationProperties.get('iotdps-operation-id') ?? ''))
+    default:
+      throw new Refusal('PathUnknown', `iotdps-operation-type is ${String(type).slice(0, 100)}`)
+  }
+}
+
+/** Node and Java look for one, C# for the other. [device-wire §4.6] */
+function bothSpellings<T>(seconds: T): readonly (readonly [string, T])[] {
+  return [
+    ['retry-after', seconds],
+    ['Retry-After', seconds],
+  ]
+}
+
+function amqpError(error: unknown, trackingId: string, transport: DeviceTransport): AmqpError {
+  const { status, json, retryAfter } = refused(error, trackingId, transport)
+  const info = retryAfter === undefined ? undefined : bothSpellings(int(retryAfter))
+  return { condition: conditionOf(status), description: json, info }
+}
+
+/** C# takes the class of an error from its JSON, everybody else from the condition. [device-wire §4.7] */
+function conditionOf(status: number): string {
+  switch (status) {
+    case 401:
+    case 403:
+      return 'amqp:unauthorized-access'
+    case 404:
+      return 'amqp:not-found'
+    case 405:
+      return 'amqp:not-allowed'
+    case 409:
+    case 412:
+      return 'amqp:precondition-failed'
+    case 413:
+      return 'amqp:link:message-size-exceeded'
+    case 429:
+      return 'com.microsoft:device-container-throttled'
+    default:
+      return status < 500 ? 'amqp:invalid-field' : 'amqp:internal-error'
+  }
+}
+
+function sameDevice(a: Device, b: Device): boolean {
+  return a.idScope === b.idScope && registrationKey(a.registrationId) === registrationKey(b.registrationId)
+}
