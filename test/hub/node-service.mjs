@@ -22,7 +22,8 @@ const commands = {
   },
   async updateTwin({ deviceId, patch }) {
     const { responseBody: twin } = await objects.registry.getTwin(deviceId)
-    return plain((await twin.update(patch)).responseBody)
+    await twin.update(patch)
+    return plain(twin)
   },
   async query({ text, pageSize }) {
     const query = objects.registry.createQuery(text, pageSize)

@@ -3,7 +3,7 @@ import { type Connect, type Publish, subscriptionRefused } from '../../wire/mqtt
 import { MalformedPacket } from '../../wire/mqtt/reader.ts'
 import type { Write } from '../../sqlite/database.ts'
 import type { Connection, MethodAnswer } from '../connections.ts'
-import { completion, delivery, forgetSpent, waiting } from '../device-bound.ts'
+import { completion, type DeviceBound, delivery, forgetSpent, waiting } from '../device-bound.ts'
 import type { Hub } from '../hub.ts'
 import { HubRefusal, refusalBody } from '../hub-refusal.ts'
 import { clientOf, type Identity } from '../identity.ts'
@@ -133,13 +133,9 @@ export class DeviceSession implements MqttSession, Connection {
 
   deliver(): void {
     if (this.#identity.moduleId !== '' || !this.#subscriptions.has(subscriptions.deviceBound)) return
-    const qos = this.#subscriptions.has(subscriptions.deviceBoundAcknowledged) ? 1 : 0
-    for (const { sequence, properties, body } of waiting(this.#hub, this.#identity.deviceId, this.#delivered)) {
-      this.#delivered = sequence
-      const packetId = this.#connection.publish(`${this.#base}/messages/devicebound/${properties}`, body, qos)
-      if (qos === 1) this.#unacknowledged.set(packetId, sequence)
-      this.#write(qos === 1 ? delivery(sequence) : completion(sequence))
-    }
+    const messages = waiting(this.#hub, this.#identity.deviceId, this.#delivered)
+    this.#delivered = messages.at(-1)?.sequence ?? this.#delivered
+    if (messages.length > 0) this.#deliver(messages).catch(this.#hub.onFault)
   }
 
   invoke(method: string, payload: string, timeout: number): Promise<MethodAnswer | undefined> {
@@ -154,6 +150,18 @@ export class DeviceSession implements MqttSession, Connection {
       this.#calls.set(rid, settle)
       this.#send(`$iothub/methods/POST/${method}/?$rid=${rid}`, payload)
     })
+  }
+
+  /** Counted before they are sent, so that no message is delivered more often than allowed. */
+  async #deliver(messages: readonly DeviceBound[]): Promise<void> {
+    const qos = this.#subscriptions.has(subscriptions.deviceBoundAcknowledged) ? 1 : 0
+    await this.#hub.database.write(
+      messages.map(({ sequence }) => (qos === 1 ? delivery(sequence) : completion(sequence))),
+    )
+    for (const { sequence, properties, body } of messages) {
+      const packetId = this.#connection.publish(`${this.#base}/messages/devicebound/${properties}`, body, qos)
+      if (qos === 1) this.#unacknowledged.set(packetId, sequence)
+    }
   }
 
   #keep(properties: string, body: Buffer): Promise<void> {
