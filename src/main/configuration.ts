@@ -14,10 +14,17 @@ interface Setting<T> {
   readonly read: (text: string) => T | undefined
 }
 
+const loopback = ['127.0.0.1', '127.0.0.2', '::1']
+
 /** Every setting, by its key in the configuration file. docs/configuration.md is made from this table. */
 export const settings = {
   data: text('data', 'HUBWARD_DATA', './data', 'The folder that everything is kept in.'),
-  listen: list('listen', 'HUBWARD_LISTEN', ['::'], 'The addresses to listen on; `::` is all, IPv4 too.'),
+  listen: list(
+    'listen',
+    'HUBWARD_LISTEN',
+    loopback,
+    'The addresses to listen on. Only this machine reaches the default; `::` is all addresses, IPv4 too.',
+  ),
   deviceHost: text(
     'device-host',
     'HUBWARD_DEVICE_HOST',

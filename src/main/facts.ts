@@ -39,7 +39,7 @@ export function welcome(
   facts: ReadonlyMap<string, string>,
   file: string,
   hubward: Hubward,
-  hubNames: readonly string[],
+  { hubNames, listen }: Configuration,
 ): string {
   const fact = (name: string) => facts.get(`HUBWARD_${name}`) ?? ''
   const { https, mqtt, amqp } = hubward.ports
@@ -51,6 +51,7 @@ export function welcome(
     `  ID scope       ${fact('ID_SCOPE')}`,
     `  Device host    ${fact('DEVICE_HOST')}   (HTTPS and WebSockets ${https.port}, MQTT ${mqtt.port}, AMQP ${amqp.port})`,
     `  Hubs           ${hubNames.join(', ')}   (bundled, linked)`,
+    `  Listening on   ${listen.join(', ')}   (--listen :: lets other machines in)`,
     `  CA file        ${ca}`,
     `  Service        ${fact('SERVICE_CONNECTION_STRING')}`,
     '',
@@ -67,8 +68,9 @@ export function welcome(
   return lines.join('\n')
 }
 
-/** One sentence for each port that could not be had: what it costs, and how to allow it. */
-export function portWarnings({ ports }: Hubward, { httpsPort, mqttPort, amqpPort }: Configuration): string[] {
+/** One sentence for each port or address that could not be had: what it costs, and how to allow it. */
+export function portWarnings({ ports }: Hubward, configuration: Configuration): string[] {
+  const { httpsPort, mqttPort, amqpPort, hubNames } = configuration
   const warning = ({ port, refused }: BoundPort, wanted: number, cost: string) => {
     if (refused === undefined) return []
     const remedy =
@@ -77,7 +79,12 @@ export function portWarnings({ ports }: Hubward, { httpsPort, mqttPort, amqpPort
         : 'another program has it: stop that, or listen on another address with --listen'
     return [`Port ${wanted} could not be had (${refused}), so ${port} is used: ${cost}; ${remedy}.`]
   }
+  const absent = ports.https.absent.filter((address) => hubNames.includes(address))
   return [
+    ...absent.map(
+      (address) =>
+        `This machine has no address ${address}, so devices cannot reach the bundled hub of that name: make it with "sudo ifconfig lo0 alias ${address}", or name the hubs otherwise with --hub-names.`,
+    ),
     ...warning(
       ports.https,
       httpsPort,

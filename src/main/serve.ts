@@ -17,7 +17,7 @@ async function serve(): Promise<void> {
   for (const warning of portWarnings(hubward, configuration)) log.warn(warning)
   const facts = connectionFacts(configuration, hubward)
   const file = writeConnectionFile(configuration.data, facts)
-  process.stdout.write(welcome(facts, file, hubward, configuration.hubNames))
+  process.stdout.write(welcome(facts, file, hubward, configuration))
 
   await stopped
   rmSync(file, { force: true })

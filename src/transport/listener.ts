@@ -44,6 +44,15 @@ export interface BoundPort {
   readonly port: number
   /** Why the wanted port could not be had, such as EACCES. */
   readonly refused?: string
+  /** The addresses that this machine does not have. */
+  readonly absent: readonly string[]
+}
+
+type Server = HttpsServer | TlsServer
+
+interface Opened {
+  readonly servers: readonly Server[]
+  readonly bound: BoundPort
 }
 
 /** What is spoken on a stream. */
@@ -160,43 +169,38 @@ function serveHttp(
 }
 
 /** Listen on every address at the wanted port; if that is refused on one of them, at the other port on all. */
-async function listenEverywhere<S extends HttpsServer | TlsServer>(
-  open: () => S,
-  { wanted, otherwise }: Port,
-  addresses: readonly string[],
-): Promise<{ servers: S[]; bound: BoundPort }> {
+async function listenEverywhere(open: () => Server, port: Port, addresses: readonly string[]): Promise<Opened> {
   try {
-    const servers = await listenAt(open, wanted, addresses)
-    return { servers, bound: { port: portOf(servers) } }
+    return await listenAt(open, port.wanted, addresses)
   } catch (error) {
     const refused = codeOf(error)
-    if (otherwise === wanted || (refused !== 'EACCES' && refused !== 'EADDRINUSE')) throw error
-    const servers = await listenAt(open, otherwise, addresses)
-    return { servers, bound: { port: portOf(servers), refused } }
+    if (port.otherwise === port.wanted || (refused !== 'EACCES' && refused !== 'EADDRINUSE')) throw error
+    const opened = await listenAt(open, port.otherwise, addresses)
+    return { ...opened, bound: { ...opened.bound, refused } }
   }
 }
 
-async function listenAt<S extends HttpsServer | TlsServer>(
-  open: () => S,
-  port: number,
-  addresses: readonly string[],
-): Promise<S[]> {
-  const servers: S[] = []
-  try {
-    for (const address of addresses) {
-      const server = open()
-      servers.push(server)
+/** Addresses that this machine does not have are left out, unless it has none of them. */
+async function listenAt(open: () => Server, port: number, addresses: readonly string[]): Promise<Opened> {
+  const servers: Server[] = []
+  const absent: string[] = []
+  for (const address of addresses) {
+    const server = open()
+    try {
       // Port 0 is any; what the first address got, the others take too.
-      await listen(server, servers.length > 1 ? portOf(servers) : port, address)
+      await listen(server, servers.length > 0 ? portOf(servers) : port, address)
+      servers.push(server)
+    } catch (error) {
+      const missing = codeOf(error) === 'EADDRNOTAVAIL' || codeOf(error) === 'EAFNOSUPPORT'
+      if (missing && absent.push(address) < addresses.length) continue
+      for (const opened of servers) opened.close()
+      throw error
     }
-    return servers
-  } catch (error) {
-    for (const server of servers) server.close()
-    throw error
   }
+  return { servers, bound: { port: portOf(servers), absent } }
 }
 
-function listen(server: HttpsServer | TlsServer, port: number, address: string): Promise<void> {
+function listen(server: Server, port: number, address: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
     server.listen(port, address, () => {
@@ -206,7 +210,7 @@ function listen(server: HttpsServer | TlsServer, port: number, address: string):
   })
 }
 
-function portOf([first]: readonly (HttpsServer | TlsServer)[]): number {
+function portOf([first]: readonly Server[]): number {
   const address = first?.address()
   if (typeof address !== 'object' || !address) throw new Error('the server is not listening')
   return address.port
@@ -217,7 +221,7 @@ function codeOf(error: unknown): string | undefined {
 }
 
 /** Take nothing new, let what is under way finish for a while, then cut. */
-async function drain(servers: readonly (HttpsServer | TlsServer)[], connections: ReadonlySet<Duplex>): Promise<void> {
+async function drain(servers: readonly Server[], connections: ReadonlySet<Duplex>): Promise<void> {
   const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
   for (const server of servers) if ('closeIdleConnections' in server) server.closeIdleConnections()
   const cut = setTimeout(() => connections.forEach((socket) => socket.destroy()), drainTimeout)
