@@ -18,9 +18,14 @@ export interface ProvisioningJob {
 /** The Python SDK has the two MQTT transports only. */
 export type DeviceTransport = 'http' | 'mqtt' | 'mqtt-ws' | 'amqp' | 'amqp-ws'
 
-/** `symmetricKey` is base64; `certificate` (leaf first, then what the device sends of its chain) and `key` are PEM. */
+/**
+ * `symmetricKey` is base64; `certificate` (leaf first, then what the device sends of its chain) and `key` are PEM; `tpm` is where a
+ * TPM speaks the simulator's protocol (Node SDK only, one job at a time for each TPM).
+ */
 export type DeviceCredential =
-  { readonly symmetricKey: string } | { readonly certificate: string; readonly key: string }
+  | { readonly symmetricKey: string }
+  | { readonly certificate: string; readonly key: string }
+  | { readonly tpm: { readonly host: string; readonly port: number } }
 
 /** What the SDK made of it; with `ok` false, `error` is the SDK's own. `milliseconds` is the registration alone. */
 export interface ProvisioningResult {

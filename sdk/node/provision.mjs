@@ -2,6 +2,7 @@
 // stdout, any number at once. The jobs and results are described in ../runner.ts.
 import { createRequire } from 'node:module'
 import { createInterface } from 'node:readline'
+import { openTpm } from './tpm.mjs'
 
 // The SDK's packages are CommonJS whose names an import cannot see.
 const require = createRequire(import.meta.url)
@@ -24,26 +25,33 @@ for await (const line of createInterface({ input: process.stdin })) {
 
 async function outcome(job) {
   const started = performance.now()
+  const tpm = job.attestation.tpm && openTpm(job.registrationId, job.attestation.tpm)
   try {
-    const state = await register(job)
+    const state = await register(job, tpm)
     const milliseconds = Math.round(performance.now() - started)
     const { assignedHub, deviceId, status, substatus, payload } = state
-    const twin = job.connect ? await readTwin(job, assignedHub, deviceId) : undefined
+    const twin = job.connect ? await readTwin(job, assignedHub, deviceId, tpm) : undefined
     return { ok: true, assignedHub, deviceId, status, substatus, payload, twin, milliseconds }
   } catch (error) {
     const milliseconds = Math.round(performance.now() - started)
     const state = error.result?.registrationState
     const { status, errorCode } = { status: error.result?.status, ...state }
-    return { ok: false, status, milliseconds, error: { name: error.name, message: error.message, errorCode } }
+    // Over AMQP the SDK may hand on what its AMQP library was told, which is no Error.
+    const [name, message] = [error.name ?? error.condition, error.message ?? error.description]
+    return { ok: false, status, milliseconds, error: { name, message, errorCode } }
+  } finally {
+    tpm?.close()
   }
 }
 
-async function register({ host, idScope, registrationId, transport, attestation, payload }) {
+async function register({ host, idScope, registrationId, transport, attestation, payload }, tpm) {
   const Transport = transports[transport]
   if (Transport === undefined) throw new TypeError(`The Node SDK has no transport ${transport}`)
-  const client = ProvisioningDeviceClient.create(host, idScope, new Transport(), security(registrationId, attestation))
+  const credential = tpm?.security ?? security(registrationId, attestation)
+  const client = ProvisioningDeviceClient.create(host, idScope, new Transport(), credential)
   if (payload !== undefined) client.setProvisioningPayload(payload)
-  return await client.register()
+  const result = await client.register()
+  return result.registrationState ?? result // with a TPM the SDK gives the whole operation
 }
 
 function security(registrationId, { symmetricKey, certificate, key }) {
@@ -52,15 +60,15 @@ function security(registrationId, { symmetricKey, certificate, key }) {
     : new SymmetricKeySecurityClient(registrationId, symmetricKey)
 }
 
-async function readTwin({ attestation, hubTransport = 'mqtt' }, hub, deviceId) {
+async function readTwin({ attestation, hubTransport = 'mqtt' }, hub, deviceId, tpm) {
   const { symmetricKey, certificate, key } = attestation
   const credential = symmetricKey === undefined ? 'x509=true' : `SharedAccessKey=${symmetricKey}`
-  const client = Client.fromConnectionString(
-    `HostName=${hub};DeviceId=${deviceId};${credential}`,
-    hubTransports[hubTransport],
-  )
+  const Transport = hubTransports[hubTransport]
+  const client =
+    tpm?.hubClient(hub, deviceId, Transport) ??
+    Client.fromConnectionString(`HostName=${hub};DeviceId=${deviceId};${credential}`, Transport)
   try {
-    if (symmetricKey === undefined) await client.setOptions({ cert: certificate, key })
+    if (certificate !== undefined) await client.setOptions({ cert: certificate, key })
     await client.open()
     const { properties } = await client.getTwin()
     const { desired, reported } = JSON.parse(JSON.stringify(properties))
