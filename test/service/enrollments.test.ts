@@ -48,19 +48,10 @@ test('a created enrollment is answered 200 with generated keys of 64 bytes, in t
   const { symmetricKey } = attestation as { symmetricKey: { primaryKey: string; secondaryKey: string } }
   assert.equal(Buffer.from(symmetricKey.primaryKey, 'base64').length, 64)
   assert.equal(Buffer.from(symmetricKey.secondaryKey, 'base64').length, 64)
-  assert.deepEqual(Object.keys(answer.json()), [
-    ...[
-      'registrationId',
-      'deviceId',
-      'optionalDeviceInformation',
-      'attestation',
-      'capabilities',
-      'initialTwin',
-      'etag',
-    ],
-    ...['provisioningStatus', 'reprovisionPolicy', 'createdDateTimeUtc', 'lastUpdatedDateTimeUtc', 'allocationPolicy'],
-    'iotHubs',
-  ])
+  const order =
+    'registrationId deviceId optionalDeviceInformation attestation capabilities initialTwin etag provisioningStatus ' +
+    'reprovisionPolicy createdDateTimeUtc lastUpdatedDateTimeUtc allocationPolicy iotHubs'
+  assert.equal(Object.keys(answer.json()).join(' '), order)
 
   const read = await call('GET', '/ENROLLMENTS/PUMP-0042/')
   assert.deepEqual(read.json()['attestation'], { type: 'symmetricKey' })
