@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -20,7 +20,7 @@ export interface SoftwareTpm extends AsyncDisposable {
  * where it is missing. The TPM and its state end with the disposal, or with this process.
  */
 export async function startSoftwareTpm(host: string): Promise<SoftwareTpm> {
-  await ensureDebian(['swtpm'])
+  if (!hasSoftwareTpm()) await ensureDebian(['swtpm'])
   const state = await mkdtemp(join(tmpdir(), 'software-tpm-'))
   const options = ['--tpm2', '--tpmstate', `dir=${state}`, '--fd', '3', '--flags', 'not-need-init,startup-clear']
   const child = spawn('swtpm', ['socket', ...options], { stdio: ['ignore', 'ignore', 'pipe', 'pipe'] })
@@ -39,6 +39,11 @@ export async function startSoftwareTpm(host: string): Promise<SoftwareTpm> {
       await rm(state, { recursive: true })
     },
   }
+}
+
+/** Whether swtpm is installed on this machine. */
+export function hasSoftwareTpm(): boolean {
+  return spawnSync('swtpm', ['--version'], { stdio: 'ignore' }).error === undefined
 }
 
 /** One command at a time, whoever asks: a TPM has no notion of two. */

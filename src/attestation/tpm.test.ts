@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict'
+import {
+  constants,
+  createDecipheriv,
+  createHmac,
+  generateKeyPairSync,
+  privateDecrypt,
+  type KeyObject,
+} from 'node:crypto'
+import { test } from 'node:test'
+import type { TpmMechanism } from '../model/enrollment.ts'
+import { Refusal, type RefusalReason } from '../model/refusal.ts'
+import { Secret } from '../model/secret.ts'
+import { signSasToken } from '../wire/sas-token.ts'
+import { kdfa } from '../wire/tpm/key-derivation.ts'
+import { nameOf } from '../wire/tpm/storage-key.ts'
+import type { Challenge, Credential, Presented } from './attestation.ts'
+import { tpm } from './tpm.ts'
+
+const hour = 3600 * 1000
+const start = Date.UTC(2026, 1, 3, 4, 30)
+const secret = new Secret(Buffer.alloc(32, 9))
+const device = chip()
+const other = chip()
+
+test('a device that unwraps its nonce and signs with it is believed, with the storage root key of this registration', async () => {
+  const at = clockAt(start)
+  const { evidence } = await prove(await answered(device, at), at)
+  assert.deepEqual(evidence, {
+    endorsementKey: device.endorsementKey.toString('base64'),
+    storageRootKey: device.storageRootKey.toString('base64'),
+  })
+})
+
+test('a poll, which carries the token alone, is believed too', async () => {
+  const at = clockAt(start)
+  const { token } = await answered(device, at)
+  const { evidence } = await prove({ kind: 'token', token }, at)
+  assert.equal(evidence?.['storageRootKey'], undefined)
+})
+
+test('a nonce is good in its own hour and the next, and refused after that', async () => {
+  const credential = await answered(device, clockAt(start))
+  await prove(credential, clockAt(start + 29 * 60 * 1000))
+  await prove(credential, clockAt(start + 89 * 60 * 1000))
+  await refuses('NonceInvalid', prove(credential, clockAt(start + 91 * 60 * 1000)))
+})
+
+test('a nonce belongs to one registration, one ID scope and one service', async () => {
+  const at = clockAt(start)
+  const { token, tpm: keys } = await answered(device, at)
+  const nonce = (await challenged(device, at)).nonce
+  const signedFor = (resource: string): Credential => {
+    return { kind: 'token', token: sign(resource, nonce), tpm: keys }
+  }
+  await refuses('NonceInvalid', prove(signedFor('0neA/registrations/dev-02'), at, { registrationId: 'dev-02' }))
+  await refuses('NonceInvalid', prove(signedFor('0neB/registrations/dev-01'), at, { idScope: '0neB' }))
+  const foreign = tpm(at, new Secret(Buffer.alloc(32, 8)))
+  await refuses('NonceInvalid', foreign.individual(presented({ kind: 'token', token }), mechanism(device)))
+  await prove(signedFor('0neA/registrations/DEV-01'), at, { registrationId: 'DEV-01' })
+})
+
+test('a nonce belongs to one endorsement key', async () => {
+  const at = clockAt(start)
+  const { token } = await answered(other, at)
+  await refuses('NonceInvalid', prove({ kind: 'token', token }, at))
+})
+
+test('a foreign endorsement key is refused as not enrolled, with a token or without', async () => {
+  const at = clockAt(start)
+  await refuses('EndorsementKeyMismatch', prove({ kind: 'tpm', tpm: other }, at))
+  const { token } = await answered(device, at)
+  await refuses('EndorsementKeyMismatch', prove({ kind: 'token', token, tpm: other }, at))
+})
+
+test('keys that are no keys are refused by name', async () => {
+  const at = clockAt(start)
+  for (const broken of [Buffer.alloc(0), Buffer.alloc(70_000), device.endorsementKey.subarray(0, 283)]) {
+    await refuses('EndorsementKeyMalformed', prove({ kind: 'tpm', tpm: { ...device, endorsementKey: broken } }, at))
+    await refuses('StorageRootKeyMalformed', prove({ kind: 'tpm', tpm: { ...device, storageRootKey: broken } }, at))
+  }
+})
+
+test('the hub key is wrapped for the device that registered, and a key that no TPM takes is refused', () => {
+  const kind = tpm(clockAt(start), secret)
+  const evidence = {
+    endorsementKey: device.endorsementKey.toString('base64'),
+    storageRootKey: device.storageRootKey.toString('base64'),
+  }
+  const key = Buffer.alloc(32, 5)
+  const sealed = kind.seal?.(evidence, new Secret(key), 'hub.example.net') ?? ''
+  assert.deepEqual(device.unwrap(Buffer.from(sealed, 'base64')), key)
+  assert.throws(() => kind.seal?.(evidence, new Secret(Buffer.alloc(65)), 'hub.example.net'), { reason: 'HubRefused' })
+})
+
+test('a device whose storage root key nobody knows is refused before anything is done at a hub', () => {
+  const kind = tpm(clockAt(start), secret)
+  const known = { ...mechanism(device), storageRootKey: device.storageRootKey.toString('base64') }
+  assert.deepEqual(kind.hubCredential(known, { storageRootKey: known.storageRootKey }), { type: 'hubKey' })
+  assert.throws(() => kind.hubCredential(mechanism(device), {}), { reason: 'StorageRootKeyMalformed' })
+})
+
+/** A TPM in software: its keys as it shows them, and the unwrapping that only it can do. */
+interface Chip {
+  readonly endorsementKey: Buffer
+  readonly storageRootKey: Buffer
+  readonly unwrap: (blob: Buffer) => Buffer
+}
+
+function chip(): Chip {
+  const [ek, srk] = [rsa(), rsa()]
+  return { endorsementKey: ek.bytes, storageRootKey: srk.bytes, unwrap: (blob) => unwrap(blob, ek.key, srk) }
+}
+
+function rsa(): { key: KeyObject; bytes: Buffer } {
+  const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const modulus = Buffer.from(publicKey.export({ format: 'jwk' }).n ?? '', 'base64url')
+  const head = Buffer.from('011a0001000b00030472000000060080004300100800000000000100', 'hex')
+  return { key: privateKey, bytes: Buffer.concat([head, modulus]) }
+}
+
+function unwrap(blob: Buffer, ek: KeyObject, srk: { key: KeyObject; bytes: Buffer }): Buffer {
+  const [idObject, secret, duplicate, seed, publicArea] = partsOf(blob)
+  const credentialKey = kdfa(open(ek, secret!, 'IDENTITY\0'), 'STORAGE', 128, nameOf(srk.bytes.subarray(2)))
+  const inner = decrypt(credentialKey, idObject!.subarray(34)).subarray(2)
+  const outerKey = kdfa(open(srk.key, seed!, 'DUPLICATE\0'), 'STORAGE', 128, nameOf(publicArea!))
+  const sensitive = decrypt(inner, decrypt(outerKey, duplicate!.subarray(34))).subarray(34)
+  return sensitive.subarray(2 + 2 + 2 + 34 + 2)
+}
+
+function partsOf(blob: Buffer): Buffer[] {
+  const parts: Buffer[] = []
+  for (let at = 0; at < blob.length; at += 2 + blob.readUInt16BE(at)) {
+    parts.push(blob.subarray(at + 2, at + 2 + blob.readUInt16BE(at)))
+  }
+  return parts
+}
+
+function open(key: KeyObject, secret: Buffer, label: string): Buffer {
+  const padding = constants.RSA_PKCS1_OAEP_PADDING
+  return privateDecrypt({ key, padding, oaepHash: 'sha256', oaepLabel: Buffer.from(label) }, secret)
+}
+
+function decrypt(key: Buffer, bytes: Buffer): Buffer {
+  return createDecipheriv('aes-128-cfb', key, Buffer.alloc(16)).update(bytes)
+}
+
+async function challenged(from: Chip, clock: () => number): Promise<{ challenge: Challenge; nonce: Buffer }> {
+  const proof = await tpm(clock, secret).individual(presented({ kind: 'tpm', tpm: from }), mechanism(from))
+  assert.ok('challenge' in proof)
+  const challenge = await proof.challenge()
+  assert.equal(challenge.keyName, 'registration')
+  return { challenge, nonce: from.unwrap(Buffer.from(challenge.authenticationKey, 'base64')) }
+}
+
+async function answered(from: Chip, clock: () => number) {
+  const { nonce } = await challenged(from, clock)
+  return { kind: 'token', token: sign('0neA/registrations/dev-01', nonce), tpm: from } as const
+}
+
+async function prove(
+  credential: Credential,
+  clock: () => number,
+  of: { registrationId?: string; idScope?: string } = {},
+) {
+  const proof = await tpm(clock, secret).individual(presented(credential, of), mechanism(device))
+  return { evidence: 'evidence' in proof ? proof.evidence : undefined }
+}
+
+function sign(resource: string, key: Buffer): string {
+  const hmac = (message: string) => createHmac('sha256', key).update(message).digest()
+  return signSasToken(resource, { hmac }, (start + 24 * hour) / 1000, 'registration')
+}
+
+function mechanism({ endorsementKey }: Chip): TpmMechanism {
+  return { type: 'tpm', endorsementKey: endorsementKey.toString('base64') }
+}
+
+function presented(credential: Credential, { registrationId = 'dev-01', idScope = '0neA' } = {}): Presented {
+  return {
+    credential,
+    registrationId,
+    service: {
+      idScope,
+      name: 'test',
+      hostNames: ['dps.example.net'],
+      allocationPolicy: 'hashed',
+      createdDateTimeUtc: '2026-01-01T00:00:00.0000000Z',
+    },
+    apiVersion: '2019-03-31',
+    protocol: 'Http',
+    trackingId: 'test',
+    remoteAddress: '127.0.0.1',
+    trail: { note: () => undefined, end: () => undefined },
+  }
+}
+
+function clockAt(moment: number): () => number {
+  return () => moment
+}
+
+async function refuses(reason: RefusalReason, attempt: Promise<unknown>): Promise<void> {
+  await assert.rejects(attempt, (error) => {
+    assert.ok(error instanceof Refusal, String(error))
+    assert.equal(error.reason, reason)
+    return true
+  })
+}
