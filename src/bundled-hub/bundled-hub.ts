@@ -4,6 +4,7 @@ import { Database } from '../sqlite/database.ts'
 import type { HttpApi } from '../wire/http.ts'
 import type { MqttService } from '../wire/mqtt/connection.ts'
 import { Connections } from './connections.ts'
+import { messagedDevices } from './device-bound.ts'
 import type { Hub } from './hub.ts'
 import { hubService } from './mqtt/connect.ts'
 import { openPolicies } from './policy.ts'
@@ -52,7 +53,8 @@ export async function openBundledHub(options: BundledHubOptions): Promise<Bundle
   for (const hostName of hostNames) {
     const name = hostName.toLowerCase()
     const policies = await openPolicies(database, name)
-    hubs.set(name, { name, database, clock, policies, connections: new Connections(), telemetry, onFault })
+    const messaged = messagedDevices(database, name)
+    hubs.set(name, { name, database, clock, policies, connections: new Connections(), telemetry, messaged, onFault })
   }
   const services = new Map(Array.from(hubs, ([name, hub]) => [name, { hub, tokens: new Map() }]))
   return {

@@ -22,42 +22,46 @@ export interface Connection {
 
 /** Who is connected to one hub, by client identifier (`device` or `device/module`). */
 export class Connections {
-  readonly #live = new Map<string, Connection>()
+  /** By device, then by client: a device is cut with its modules, and among many thousands. */
+  readonly #live = new Map<string, Map<string, Connection>>()
   readonly #waiting = new Map<string, Set<() => void>>()
 
   /** A second connection of the same client closes the first. [service-wire §13.1] */
   add(client: string, connection: Connection): void {
-    const older = this.#live.get(client)
-    this.#live.set(client, connection)
+    const clients = this.#live.get(deviceOf(client)) ?? new Map<string, Connection>()
+    const older = clients.get(client)
+    this.#live.set(deviceOf(client), clients.set(client, connection))
     older?.close()
   }
 
   /** Forget the connection; a newer one of the same client stays. */
   remove(client: string, connection: Connection): void {
-    if (this.#live.get(client) === connection) this.#live.delete(client)
+    const clients = this.#live.get(deviceOf(client))
+    if (clients?.get(client) !== connection) return
+    clients.delete(client)
+    if (clients.size === 0) this.#live.delete(deviceOf(client))
   }
 
   get(client: string): Connection | undefined {
-    return this.#live.get(client)
+    return this.#live.get(deviceOf(client))?.get(client)
   }
 
   has(client: string): boolean {
-    return this.#live.has(client)
+    return this.get(client) !== undefined
   }
 
-  get size(): number {
+  /** How many devices are connected, themselves or by a module. */
+  get devices(): number {
     return this.#live.size
   }
 
   /** End the device's connection and those of its modules. */
   closeDevice(device: string): void {
-    for (const [client, connection] of this.#live) {
-      if (client === device || client.startsWith(`${device}/`)) connection.close()
-    }
+    for (const connection of this.#live.get(device)?.values() ?? []) connection.close()
   }
 
   closeAll(): void {
-    for (const connection of this.#live.values()) connection.close()
+    for (const device of this.#live.keys()) this.closeDevice(device)
   }
 
   /** To be called when a client has become able to take methods. */
@@ -68,7 +72,7 @@ export class Connections {
   /** The client's connection once it takes methods; undefined if it does not within `timeout` milliseconds. */
   whenTakingMethods(client: string, timeout: number): Promise<Connection | undefined> {
     const present = (): Connection | undefined => {
-      const connection = this.#live.get(client)
+      const connection = this.get(client)
       return connection?.takesMethods() ? connection : undefined
     }
     const now = present()
@@ -85,4 +89,9 @@ export class Connections {
       this.#waiting.set(client, waiting.add(settle))
     })
   }
+}
+
+function deviceOf(client: string): string {
+  const slash = client.indexOf('/')
+  return slash < 0 ? client : client.slice(0, slash)
 }

@@ -1,4 +1,4 @@
-import { type Row, UnmetExpectation, type Write } from '../sqlite/database.ts'
+import { type Database, type Row, UnmetExpectation, type Write } from '../sqlite/database.ts'
 import type { Hub } from './hub.ts'
 import { HubRefusal } from './hub-refusal.ts'
 import { existing } from './registry.ts'
@@ -21,6 +21,7 @@ export interface NewDeviceBound {
 /** [service-wire §13.2] */
 export const deviceBoundLimits = { bytes: 65_536, pending: 50, deliveries: 10, lifetime: 3_600_000 } as const
 
+const devices = 'select distinct device from device_bound where hub = ?'
 const count = 'select count(*) as pending from device_bound where hub = ? and device = ? and expires > ?'
 const insert = `insert into device_bound (hub, device, properties, body, expires, deliveries)
   select ?1, ?2, ?3, ?4, ?5, 0 where exists (select 1 from identity where hub = ?1 and device = ?2 and module = '')
@@ -32,8 +33,14 @@ const remove = 'delete from device_bound where sequence = ?'
 const expire = 'delete from device_bound where hub = ? and device = ? and (expires <= ? or deliveries >= ?)'
 const purge = 'delete from device_bound where hub = ? and device = ?'
 
+/** The devices of a hub for which messages wait. */
+export function messagedDevices(database: Database, hub: string): Set<string> {
+  return new Set(database.all(devices, [hub]).map(({ device }) => String(device)))
+}
+
 /** How many messages wait for the device. */
-export function pendingMessages({ database, name, clock }: Hub, deviceId: string): number {
+export function pendingMessages({ database, name, clock, messaged }: Hub, deviceId: string): number {
+  if (!messaged.has(deviceId)) return 0
   return Number(database.get(count, [name, deviceId, clock()])?.pending)
 }
 
@@ -45,6 +52,7 @@ export async function enqueue(
 ): Promise<void> {
   const { bytes, pending } = deviceBoundLimits
   if (body.length > bytes) throw new HubRefusal('MessageTooLarge', `the message is larger than ${bytes} bytes`)
+  hub.messaged.add(deviceId)
   try {
     await hub.database.write([
       forgetSpent(hub, deviceId),

@@ -13,6 +13,8 @@ export interface Hub {
   readonly policies: Policies
   readonly connections: Connections
   readonly telemetry: Telemetry
+  /** Devices for which messages may wait: most never get one, and need no counting. */
+  readonly messaged: Set<string>
   /** Told of what must not happen and has nobody else to tell. */
   readonly onFault: (fault: unknown) => void
 }

@@ -288,6 +288,73 @@ test('a method waits for the device to connect, gives its answer, and gives up i
   assert.match(gone.text, /504101/)
 })
 
+test('a module has a twin, a telemetry topic and desired changes of its own', async () => {
+  const edge = await createDevice(server, 'parent')
+  const module = await askHub(server, 'PUT', '/devices/parent/modules/m', {})
+  const key = Key.stored(String(member(module.json(), 'authentication', 'symmetricKey', 'primaryKey')))
+  await using connection = await open('parent/m', token(key, 'parent/modules/m'))
+  await subscribe(connection, '$iothub/twin/PATCH/properties/desired/#', 0)
+  await askHub(server, 'PATCH', '/twins/parent', { properties: { desired: { of: 'device' } } })
+  await askHub(server, 'PATCH', '/twins/parent/modules/m', { properties: { desired: { of: 'module' } } })
+  assert.deepEqual(JSON.parse(String((await connection.receive('publish')).payload)), { of: 'module', $version: 2 })
+  const topic = 'devices/parent/modules/m/messages/events/%24.on=out'
+  connection.send({ ...publish(topic, '1'), qos: 1, messageId: 2 })
+  await connection.receive('puback')
+  const [message] = await telemetryOf(server, 'parent')
+  assert.deepEqual([message?.moduleId, message?.body, message?.systemProperties], ['m', 1, { '$.on': 'out' }])
+  await using device = await open('parent', token(keyIn(edge), 'parent'))
+  await askHub(server, 'PUT', '/devices/parent', { status: 'disabled' }, { 'if-match': '*' })
+  await Promise.all([connection.closed(), device.closed()])
+})
+
+test('the model that a device names when it connects stands in its twin', async () => {
+  const key = keyIn(await createDevice(server, 'modelled'))
+  const tail = '?api-version=2020-09-30&model-id=dtmi%3Acom%3Aexample%3AThermostat%3B1'
+  assert.equal(await connackOf('modelled', `${server.address}/modelled/${tail}`, token(key, 'modelled')), 0)
+  for (const end = Date.now() + 5000; Date.now() < end;) {
+    const twin = await askHub(server, 'GET', '/twins/modelled')
+    if (member(twin.json(), 'modelId') === 'dtmi:com:example:Thermostat;1') return
+  }
+  assert.fail('the twin does not get the model')
+})
+
+test('a kept session has what it subscribed to and no longer what it gave up, until a clean one', async () => {
+  const key = keyIn(await createDevice(server, 'kept'))
+  const password = token(key, 'kept')
+  const desired = '$iothub/twin/PATCH/properties/desired/#'
+  const change = (n: number) => askHub(server, 'PATCH', '/twins/kept', { properties: { desired: { n } } })
+  const present = async (clean: boolean): Promise<[boolean | undefined, MqttConnection]> => {
+    const connection = await openMqtt({ host: server.address, port: 8883, ca: server.ca })
+    connection.send({ ...connectPacket('kept', `${server.address}/kept`, password), clean })
+    return [(await connection.receive('connack')).sessionPresent, connection]
+  }
+  {
+    const [wasPresent, connection] = await present(false)
+    assert.equal(wasPresent, false)
+    await subscribe(connection, desired, 0)
+    await subscribe(connection, '$iothub/methods/POST/#', 0)
+    connection.drop()
+  }
+  {
+    const [wasPresent, connection] = await present(false)
+    assert.equal(wasPresent, true)
+    await change(1)
+    await connection.receive('publish')
+    connection.send({ cmd: 'unsubscribe', messageId: 3, unsubscriptions: [desired] })
+    await connection.receive('unsuback')
+    await change(2)
+    await connection.silence(100)
+    connection.drop()
+  }
+  for (const clean of [true, false]) {
+    const [wasPresent, connection] = await present(clean)
+    assert.equal(wasPresent, false)
+    await change(3)
+    await connection.silence(100)
+    connection.drop()
+  }
+})
+
 const otherKey = { authentication: { type: 'sas', symmetricKey: { primaryKey: Key.generate().reveal() } } }
 
 function keyIn(connectionString: string): Key {

@@ -11,5 +11,5 @@ export function deviceStatistics({ database, name }: Hub): HttpResponse {
 
 /** GET /statistics/service */
 export function serviceStatistics({ connections }: Hub): HttpResponse {
-  return ok({ connectedDeviceCount: connections.size })
+  return ok({ connectedDeviceCount: connections.devices })
 }
