@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
 const require = createRequire(join(process.env.SDK_FOLDER, 'package.json'))
-const { Client, JobClient, Registry } = require('azure-iothub')
+const { Client, Registry } = require('azure-iothub')
 
 let objects
 
@@ -13,7 +13,6 @@ const commands = {
     objects = {
       registry: Registry.fromConnectionString(connectionString),
       client: Client.fromConnectionString(connectionString),
-      jobs: JobClient.fromConnectionString(connectionString),
     }
   },
   async call({ object, method, arguments: given = [] }) {
