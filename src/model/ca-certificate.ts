@@ -6,6 +6,8 @@ import type { Timestamp } from './timestamp.ts'
 export interface CaCertificate extends EnrolledCertificate {
   readonly name: string
   readonly isVerified: boolean
+  /** What a leaf must be named to prove possession of the CA's key; good once, until it expires. */
+  readonly verification?: { readonly code: string; readonly expiresDateTimeUtc: Timestamp }
   readonly etag: Etag
   readonly createdDateTimeUtc: Timestamp
   readonly lastUpdatedDateTimeUtc: Timestamp

@@ -11,9 +11,27 @@ export type Finding =
       readonly policy: string
       readonly candidates: readonly string[]
       readonly chosen: string
+      /** What decided, where the policy alone does not say it. */
+      readonly because?: string
     }
-  | { readonly step: 'hub'; readonly hub: string; readonly call: string; readonly found: string }
+  | {
+      readonly step: 'hub'
+      readonly hub: string
+      readonly call: string
+      readonly found: string
+      readonly milliseconds?: number
+    }
+  | {
+      readonly step: 'custom'
+      /** The webhook without its query, or the module. */
+      readonly asked: string
+      readonly found: string
+      readonly milliseconds: number
+    }
   | { readonly step: 'failure'; readonly reason: RefusalReason; readonly found: string }
+
+/** The longest that any text from a device may be in a record, in characters. */
+export const longestDecisionText = 1000
 
 /** Why a registration attempt went as it did, for the operator. The device sees only the public error. */
 export interface Decision {
@@ -26,9 +44,13 @@ export interface Decision {
   readonly userAgent: string
   readonly remoteAddress: string
   readonly attestation: string
+  /** The proof as it was sent, told without what is secret of it; absent where an earlier run took it. */
+  readonly presented?: string
   readonly findings: readonly Finding[]
   readonly outcome: 'assigned' | 'assigning' | 'failed' | 'disabled' | 'challenged' | 'refused' | 'fault'
+  /** The first check that failed, whether it refused the attempt or ended its operation. */
   readonly reason?: RefusalReason
+  /** What was expected and what was found. */
   readonly detail?: string
   readonly assignedHub?: string
   readonly milliseconds: number
@@ -42,4 +64,10 @@ export interface Trail {
   readonly note: (finding: Finding) => void
   /** Tell of the attempt, once. */
   readonly end: (ending: Ending) => void
+}
+
+/** A decision as it is kept: `id` sorts by time, and is what the next page begins after. */
+export interface KeptDecision {
+  readonly id: string
+  readonly decision: Decision
 }

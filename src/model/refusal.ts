@@ -43,6 +43,9 @@ export const refusals = {
   ChainSignatureInvalid: [401002, 'Invalid certificate.'],
   ChainNotAnchored: [401002, 'Invalid certificate.'],
   ChainIssuerNotCa: [401002, 'Invalid certificate.'],
+  RegistrationRevoked: [401002, 'Unauthorized'],
+  CertificateRevoked: [401002, 'Invalid certificate.'],
+  EndorsementKeyRevoked: [401002, 'Unauthorized'],
   EndorsementKeyMalformed: [400004, 'The endorsement key is not a usable TPM2B_PUBLIC.'],
   StorageRootKeyMalformed: [400004, 'The storage root key is not a usable TPM2B_PUBLIC.'],
   EndorsementKeyMismatch: [404201, 'Enrollment not found.'],
@@ -58,6 +61,11 @@ export const refusals = {
   ServiceTokenSignatureInvalid: [401002, 'Unauthorized'],
   ServiceRightMissing: [401002, 'Unauthorized'],
   AddressNotAllowed: [401002, 'Unauthorized'],
+  LocalAuthDisabled: [401002, 'Unauthorized'],
+  BearerTokenInvalid: [401002, 'Unauthorized'],
+  ManagementTokenMissing: [401002, 'A bearer token is needed.'],
+  ManagementTokenInvalid: [401002, 'The bearer token is not valid.'],
+  ManagementRoleMissing: [403000, 'The bearer token does not allow this.'],
 
   // Records.
   EnrollmentAbsent: [404201, 'Enrollment not found.'],
@@ -74,6 +82,17 @@ export const refusals = {
   RegistrationEtagMismatch: [412203, 'ETag is invalid.'],
   QuotaReached: [403201, 'The quota of this resource is reached.'],
   Throttled: [429001, 'Operations are being throttled for this tenant.'],
+
+  // The control plane.
+  InstanceAbsent: [404000, 'The provisioning service does not exist.'],
+  InstanceExists: [409000, 'A provisioning service of this name exists already.'],
+  ResourceAbsent: [404000, 'The resource does not exist.'],
+  ResourceChanged: [409000, 'The resource was changed by somebody else; read it again.'],
+  ResourceEtagMismatch: [412000, 'The etag is not that of the resource.'],
+  ResourceEtagMissing: [412000, 'If-Match with the etag of the resource is needed.'],
+  CaCertificateInvalid: [400000, 'The certificate cannot be used.'],
+  PossessionNotProven: [400000, 'The verification certificate does not prove possession of the key.'],
+  RevocationListInvalid: [400000, 'The revocation list cannot be used.'],
 
   // Where the device is to go. These end an accepted registration as `failed`.
   NoHubLinked: [401001, 'IoTHub not found.'],

@@ -1,15 +1,30 @@
-import type { IdScope } from './identifiers.ts'
+import type { Etag, IdScope } from './identifiers.ts'
+import type { NetworkRules } from './ip-filter.ts'
 import type { Secret } from './secret.ts'
 import type { Timestamp } from './timestamp.ts'
 
 /** One provisioning service instance: a tenant. Its ID scope is the key of everything that belongs to it. */
-export interface ProvisioningService {
+export interface ProvisioningService extends NetworkRules {
   readonly idScope: IdScope
   readonly name: string
   /** Host names under which its service operations endpoint answers, lower case. */
   readonly hostNames: readonly string[]
   readonly allocationPolicy: ServiceAllocationPolicy
   readonly createdDateTimeUtc: Timestamp
+  /** Shared access signatures are refused at the service operations endpoint; only bearer tokens are believed. */
+  readonly disableLocalAuth?: boolean
+  /** Where the resource manager's clients find the instance; absent at one that was made before there was a control plane. */
+  readonly resource?: ServiceResource
+}
+
+/** What the resource manager keeps of an instance beside what the service itself needs. [service-wire §8.1] */
+export interface ServiceResource {
+  readonly subscriptionId: string
+  readonly resourceGroup: string
+  readonly location: string
+  readonly tags: Readonly<Record<string, string>>
+  readonly capacity: number
+  readonly etag: Etag
 }
 
 /** `custom` exists at enrollments only. [service-wire §8.1] */

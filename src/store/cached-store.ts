@@ -48,6 +48,8 @@ export function cachedStore(store: Store, clock: () => number, freshFor: number)
     return (key: string) => inner('', key)
   }
 
+  const issuers = rememberGlobally('issuers', () => store.tokenIssuers.all())
+
   const reader: Reader = {
     ...store,
     services: {
@@ -58,6 +60,9 @@ export function cachedStore(store: Store, clock: () => number, freshFor: number)
     policies: { ...store.policies, get: remember('policy', store.policies.get) },
     linkedHubs: { all: remember('hubs', store.linkedHubs.all) },
     caCertificates: { ...store.caCertificates, all: remember('ca', store.caCertificates.all) },
+    revocations: { ...store.revocations, none: remember('unrevoked', store.revocations.none) },
+    accessTokens: { ...store.accessTokens, get: rememberGlobally('token', store.accessTokens.get) },
+    tokenIssuers: { all: () => issuers('') },
     enrollmentGroups: {
       ...store.enrollmentGroups,
       withAttestation: remember('groups', store.enrollmentGroups.withAttestation),
@@ -98,9 +103,29 @@ function watched(writer: Writer, touched: Set<string>): Writer {
     touched.add('').add(service.idScope)
     write(service)
   }
+  const globally =
+    <A>(write: (what: A) => void) =>
+    (what: A) => {
+      touched.add('')
+      write(what)
+    }
   return {
     ...writer,
-    services: { create: touchingService(writer.services.create), replace: touchingService(writer.services.replace) },
+    services: {
+      create: touchingService(writer.services.create),
+      replace: touchingService(writer.services.replace),
+      delete: (idScope) => {
+        touched.add('').add(idScope)
+        writer.services.delete(idScope)
+      },
+    },
+    revocations: {
+      put: touching(writer.revocations.put),
+      delete: touching(writer.revocations.delete),
+      deleteFrom: touching(writer.revocations.deleteFrom),
+    },
+    accessTokens: { put: globally(writer.accessTokens.put), delete: globally(writer.accessTokens.delete) },
+    tokenIssuers: { put: globally(writer.tokenIssuers.put), delete: globally(writer.tokenIssuers.delete) },
     policies: { put: touching(writer.policies.put), delete: touching(writer.policies.delete) },
     linkedHubs: { put: touching(writer.linkedHubs.put), delete: touching(writer.linkedHubs.delete) },
     caCertificates: { put: touching(writer.caCertificates.put), delete: touching(writer.caCertificates.delete) },

@@ -1,9 +1,13 @@
+import type { AccessToken, TokenIssuer } from '../model/access.ts'
 import type { CaCertificate } from '../model/ca-certificate.ts'
+import type { Decision, KeptDecision } from '../model/decision.ts'
 import type { AttestationMechanism, Enrollment, EnrollmentGroup, IndividualEnrollment } from '../model/enrollment.ts'
 import type { Etag, IdScope, OperationId, RegistrationId } from '../model/identifiers.ts'
 import type { Operation, Registration } from '../model/registration.ts'
+import type { Revocation, RevocationList } from '../model/revocation.ts'
 import type { Secret } from '../model/secret.ts'
 import type { LinkedHub, ProvisioningService, SharedAccessPolicy } from '../model/service.ts'
+import type { Usage } from '../model/usage.ts'
 
 /**
  * Everything that is remembered. Reads see all that was committed; writing is possible only inside `transact`. Every key
@@ -47,6 +51,23 @@ export interface Reader {
     readonly get: (idScope: IdScope, name: string) => Promise<CaCertificate | undefined>
     readonly all: (idScope: IdScope) => Promise<readonly CaCertificate[]>
   }
+  readonly revocations: {
+    /** Whether the instance's deny list has nothing in it, which is quick to ask. */
+    readonly none: (idScope: IdScope) => Promise<boolean>
+    readonly get: (idScope: IdScope, key: string) => Promise<Revocation | undefined>
+    readonly slice: (idScope: IdScope, slice: Slice) => Promise<readonly Revocation[]>
+  }
+  readonly revocationLists: {
+    readonly all: (idScope: IdScope) => Promise<readonly RevocationList[]>
+  }
+  /** Who may call the control plane and the service operations endpoints, of every instance. */
+  readonly accessTokens: {
+    readonly get: (id: string) => Promise<AccessToken | undefined>
+    readonly all: () => Promise<readonly AccessToken[]>
+  }
+  readonly tokenIssuers: {
+    readonly all: () => Promise<readonly TokenIssuer[]>
+  }
   readonly enrollments: {
     readonly get: (idScope: IdScope, registrationId: string) => Promise<IndividualEnrollment | undefined>
     readonly slice: (idScope: IdScope, slice: Slice) => Promise<readonly IndividualEnrollment[]>
@@ -69,6 +90,7 @@ export interface Reader {
   }
   readonly registrations: {
     readonly get: (idScope: IdScope, registrationId: string) => Promise<Registration | undefined>
+    readonly count: (idScope: IdScope) => Promise<number>
     readonly sliceOfGroup: (
       idScope: IdScope,
       enrollmentGroupId: string,
@@ -80,6 +102,24 @@ export interface Reader {
     /** Every operation that is still assigning, of every instance: what a restart has to resume. */
     readonly unfinished: () => Promise<readonly Operation[]>
   }
+  readonly decisions: {
+    /** Those of a registration ID or under a tracking ID, else all; newest first, from before the ID `before` on. */
+    readonly find: (
+      idScope: IdScope,
+      wanted: {
+        readonly registrationId?: string
+        readonly trackingId?: string
+        readonly before?: string
+        readonly limit: number
+      },
+    ) => Promise<readonly KeptDecision[]>
+    /** The next ID scope, in the order of text, that has records; also of an instance that is no more. */
+    readonly scopeAfter: (idScope: string) => Promise<IdScope | undefined>
+  }
+  readonly usage: {
+    /** From one day to another, both included, in the order of day and kind. */
+    readonly between: (idScope: IdScope, from: string, to: string) => Promise<readonly Usage[]>
+  }
   readonly keys: {
     /** A secret of the deployment itself, such as the one that TPM nonces are derived from. */
     readonly get: (name: string) => Promise<Secret | undefined>
@@ -88,8 +128,29 @@ export interface Reader {
 
 export interface Writer {
   readonly services: {
+    /** Conflict if the ID scope is in use, or ever was. */
     readonly create: (service: ProvisioningService) => void
     readonly replace: (service: ProvisioningService) => void
+    /** With everything that belongs to it. Its ID scope is never given out again. */
+    readonly delete: (idScope: IdScope) => void
+  }
+  readonly revocations: {
+    readonly put: (idScope: IdScope, revocation: Revocation) => void
+    readonly delete: (idScope: IdScope, key: string) => void
+    /** Everything that came from this source. */
+    readonly deleteFrom: (idScope: IdScope, source: string) => void
+  }
+  readonly revocationLists: {
+    readonly put: (idScope: IdScope, list: RevocationList) => void
+    readonly delete: (idScope: IdScope, name: string) => void
+  }
+  readonly accessTokens: {
+    readonly put: (token: AccessToken) => void
+    readonly delete: (id: string) => void
+  }
+  readonly tokenIssuers: {
+    readonly put: (issuer: TokenIssuer) => void
+    readonly delete: (name: string) => void
   }
   readonly policies: {
     readonly put: (idScope: IdScope, policy: SharedAccessPolicy) => void
@@ -102,7 +163,8 @@ export interface Writer {
   readonly caCertificates: {
     /** `replaces` is the etag that was read; absent to create. */
     readonly put: (idScope: IdScope, certificate: CaCertificate, replaces?: Etag) => void
-    readonly delete: (idScope: IdScope, name: string) => void
+    /** Whatever its etag; Conflict unless it has the etag `expected`, where that is given. */
+    readonly delete: (idScope: IdScope, name: string, expected?: Etag) => void
   }
   /** Individual enrollments and enrollment groups alike: the record itself says which. */
   readonly enrollments: {
@@ -123,6 +185,15 @@ export interface Writer {
     readonly put: (operation: Operation) => void
     /** Forget those that began before this moment, in milliseconds since 1970. */
     readonly expire: (before: number) => void
+  }
+  readonly decisions: {
+    readonly add: (idScope: IdScope, decision: Decision) => void
+    /** Forget what is older than `since` (milliseconds since 1970), and all but the newest `count`. */
+    readonly keep: (idScope: IdScope, bounds: { readonly since: number; readonly count: number }) => void
+  }
+  readonly usage: {
+    /** Add these operations to what was counted. */
+    readonly add: (idScope: IdScope, usage: Usage) => void
   }
   readonly keys: {
     readonly create: (name: string, key: Secret) => void

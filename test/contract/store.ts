@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Decision, KeptDecision } from '../../src/model/decision.ts'
 import type { EnrollmentGroup, IndividualEnrollment } from '../../src/model/enrollment.ts'
 import { newEtag } from '../../src/model/identifiers.ts'
 import type { Operation, Registration } from '../../src/model/registration.ts'
@@ -53,6 +54,20 @@ const registration = (registrationId: string, more: Partial<Registration> = {}):
   lastUpdatedDateTimeUtc: now,
   etag: newEtag(),
   ...more,
+})
+
+const decision = (registrationId: string, time: number): Decision => ({
+  time,
+  trackingId: `at-${time}`,
+  idScope,
+  registrationId,
+  protocol: 'Http',
+  userAgent: 'test',
+  remoteAddress: '127.0.0.1',
+  attestation: 'token',
+  findings: [],
+  outcome: 'assigned',
+  milliseconds: 1,
 })
 
 /** What every store promises. `reopen` gives a new store over what the last one left behind. */
@@ -231,6 +246,175 @@ export function storeContract(
     await store.transact((write) => write.operations.expire(150))
     assert.equal(await store.operations.get(idScope, '5.a'), undefined)
     assert.equal((await store.operations.get(idScope, '5.b'))?.status, 'failed')
+  })
+
+  promise('decisions are found newest first by registration or tracking ID, page by page', async (store) => {
+    await store.transact((write) => {
+      for (const time of [5, 100, 20, 3]) write.decisions.add(idScope, decision('Pump-1', time))
+      write.decisions.add(idScope, decision('pump-2', 50))
+      write.decisions.add('0ne00000002', decision('pump-1', 60))
+    })
+    const timesOf = (found: readonly KeptDecision[]) => found.map(({ decision: { time } }) => time)
+    const first = await store.decisions.find(idScope, { registrationId: 'pUMP-1', limit: 2 })
+    assert.deepEqual(timesOf(first), [100, 20])
+    const second = { registrationId: 'pump-1', before: first.at(-1)!.id, limit: 2 }
+    assert.deepEqual(timesOf(await store.decisions.find(idScope, second)), [5, 3])
+    assert.deepEqual(timesOf(await store.decisions.find(idScope, { trackingId: 'at-50', limit: 9 })), [50])
+    assert.deepEqual(timesOf(await store.decisions.find(idScope, { limit: 9 })), [100, 50, 20, 5, 3])
+    assert.deepEqual(
+      [await store.decisions.scopeAfter(''), await store.decisions.scopeAfter(idScope)],
+      [idScope, '0ne00000002'],
+    )
+    assert.equal(await store.decisions.scopeAfter('0ne00000002'), undefined)
+  })
+
+  promise('of decisions, the old and those beyond the newest so many are forgotten', async (store) => {
+    await store.transact((write) => {
+      for (let time = 1; time <= 9; time++) write.decisions.add(idScope, decision('pump', time))
+      write.decisions.add('0ne00000002', decision('pump', 1))
+    })
+    const times = async () => (await store.decisions.find(idScope, { limit: 99 })).map((kept) => kept.decision.time)
+    await store.transact((write) => write.decisions.keep(idScope, { since: 3, count: 99 }))
+    assert.deepEqual(await times(), [9, 8, 7, 6, 5, 4, 3])
+    await store.transact((write) => write.decisions.keep(idScope, { since: 0, count: 2 }))
+    assert.deepEqual(await times(), [9, 8])
+    assert.equal((await store.decisions.find('0ne00000002', { limit: 9 })).length, 1)
+  })
+
+  promise('operations are counted by day and kind, each time they are added', async (store) => {
+    const add = (day: string, kind: string, operations: number) =>
+      store.transact((write) => write.usage.add(idScope, { day, kind, operations }))
+    await Promise.all(Array.from({ length: 40 }, () => add('2031-03-02', 'Register', 2)))
+    await add('2031-03-02', 'Get EnrollmentGroup', 1)
+    await add('2031-03-04', 'Register', 5)
+    assert.deepEqual(await store.usage.between(idScope, '2031-03-01', '2031-03-03'), [
+      { day: '2031-03-02', kind: 'Get EnrollmentGroup', operations: 1 },
+      { day: '2031-03-02', kind: 'Register', operations: 80 },
+    ])
+    assert.deepEqual(await store.usage.between('0ne00000002', '2031-01-01', '2031-12-31'), [])
+  })
+
+  promise('a count that is part of a transaction which fails is not counted', async (store) => {
+    const usage = { day: '2031-03-02', kind: 'Register', operations: 1 }
+    const write = store.transact((write) => {
+      write.usage.add(idScope, usage)
+      write.registrations.put(idScope, registration('x'), 'an etag that it has not')
+    })
+    await assert.rejects(write, Conflict)
+    assert.deepEqual(await store.usage.between(idScope, '2031-03-02', '2031-03-02'), [])
+  })
+
+  promise('the registrations of an instance are counted', async (store) => {
+    await store.transact((write) => {
+      for (const id of ['a', 'b', 'c']) write.registrations.put(idScope, registration(id))
+      write.registrations.put('0ne00000002', registration('a'))
+    })
+    assert.equal(await store.registrations.count(idScope), 3)
+  })
+
+  promise('the deny list is asked by key, listed in slices, and loses what one source put there', async (store) => {
+    const revocation = (key: string, source: string) => ({
+      key,
+      subject: { registrationId: 'a' },
+      reason: 'stolen',
+      source,
+      createdDateTimeUtc: now,
+    })
+    assert.equal(await store.revocations.none(idScope), true)
+    await store.transact((write) => {
+      write.revocations.put(idScope, revocation('registration:a', 'operator'))
+      write.revocations.put(idScope, revocation('serial:*:1', 'crl:factory'))
+      write.revocations.put(idScope, revocation('serial:*:2', 'crl:factory'))
+    })
+    assert.equal(await store.revocations.none(idScope), false)
+    assert.equal(await store.revocations.none('0ne00000002'), true)
+    assert.equal((await store.revocations.get(idScope, 'serial:*:1'))?.reason, 'stolen')
+    const rest = await store.revocations.slice(idScope, { after: 'registration:a', limit: 1 })
+    assert.deepEqual(
+      rest.map(({ key }) => key),
+      ['serial:*:1'],
+    )
+    await store.transact((write) => write.revocations.deleteFrom(idScope, 'crl:factory'))
+    assert.equal(await store.revocations.get(idScope, 'serial:*:2'), undefined)
+    await store.transact((write) => write.revocations.delete(idScope, 'registration:a'))
+    assert.equal(await store.revocations.none(idScope), true)
+  })
+
+  promise('a deleted instance leaves nothing behind, and its ID scope is never given out again', async (store) => {
+    const service = (idScope: string, hostName: string) => ({
+      idScope,
+      name: hostName,
+      hostNames: [hostName],
+      allocationPolicy: 'hashed' as const,
+      createdDateTimeUtc: now,
+    })
+    const other = '0ne00000002'
+    await store.transact((write) => {
+      write.services.create(service(idScope, 'a.example'))
+      write.services.create(service(other, 'b.example'))
+      for (const scope of [idScope, other]) {
+        write.policies.put(scope, { keyName: 'p', primaryKey: key(1), secondaryKey: key(2), rights: [] })
+        write.enrollments.create(scope, individual('a'))
+        write.registrations.put(scope, registration('a'))
+        write.revocationLists.put(scope, {
+          name: 'factory',
+          issuer: 'CN=x',
+          thisUpdate: now,
+          revoked: 0,
+          lastUpdatedDateTimeUtc: now,
+        })
+      }
+    })
+    await store.transact((write) => write.services.delete(idScope))
+    assert.equal(await store.services.byIdScope(idScope), undefined)
+    assert.equal(await store.services.byHostName('a.example'), undefined)
+    assert.deepEqual(await store.policies.all(idScope), [])
+    assert.equal(await store.enrollments.get(idScope, 'a'), undefined)
+    assert.equal(await store.registrations.get(idScope, 'a'), undefined)
+    assert.deepEqual(await store.revocationLists.all(idScope), [])
+    assert.ok(await store.enrollments.get(other, 'a'), 'the neighbour keeps everything')
+    assert.equal((await store.revocationLists.all(other)).length, 1)
+    await assert.rejects(
+      store.transact((write) => write.services.create(service(idScope, 'c.example'))),
+      Conflict,
+    )
+  })
+
+  promise('tokens and issuers are kept for the deployment, and a CA certificate goes by its etag', async (store) => {
+    const token = { id: 't1', digest: 'AB', description: '', assignments: [], createdDateTimeUtc: now }
+    const issuer = {
+      name: 'Entra',
+      issuer: 'https://i.example',
+      jwksUrl: 'https://i.example/k',
+      audiences: [],
+      rules: [],
+    }
+    const ca = {
+      ...certificate('E5'),
+      name: 'Root',
+      isVerified: false,
+      etag: newEtag(),
+      createdDateTimeUtc: now,
+      lastUpdatedDateTimeUtc: now,
+    }
+    await store.transact((write) => {
+      write.accessTokens.put(token)
+      write.tokenIssuers.put(issuer)
+      write.caCertificates.put(idScope, ca)
+    })
+    assert.deepEqual(await store.accessTokens.get('t1'), token)
+    assert.deepEqual(await store.tokenIssuers.all(), [issuer])
+    await store.transact((write) => {
+      write.accessTokens.delete('t1')
+      write.tokenIssuers.delete('ENTRA')
+    })
+    assert.deepEqual([await store.accessTokens.all(), await store.tokenIssuers.all()], [[], []])
+    await assert.rejects(
+      store.transact((write) => write.caCertificates.delete(idScope, 'root', newEtag())),
+      Conflict,
+    )
+    await store.transact((write) => write.caCertificates.delete(idScope, 'root', ca.etag))
+    assert.deepEqual(await store.caCertificates.all(idScope), [])
   })
 
   test(`${name}: what was committed is there after the store is opened again`, async () => {

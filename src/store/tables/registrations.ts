@@ -15,6 +15,12 @@ export function registrationsTables(db: Kysely<Tables>) {
         .where('id_scope', '=', parameter<string>('idScope'))
         .where('key', '=', parameter<string>('key')),
     ),
+    count: statement(
+      db
+        .selectFrom('registrations')
+        .select((of) => of.fn.countAll<number>().as('count'))
+        .where('id_scope', '=', parameter<string>('idScope')),
+    ),
     sliceOfGroup: statement(
       db
         .selectFrom('registrations')
@@ -100,6 +106,7 @@ export function registrationsTables(db: Kysely<Tables>) {
         const row = await query.get(registrations.get, { idScope, key: registrationKey(registrationId) })
         return row && toRegistration(row)
       },
+      count: async (idScope) => Number((await query.get(registrations.count, { idScope }))?.['count'] ?? 0),
       sliceOfGroup: async (idScope, enrollmentGroupId, slice) => {
         const group = registrationKey(enrollmentGroupId)
         return (await query.all(registrations.sliceOfGroup, { idScope, group, ...slice })).map(toRegistration)

@@ -12,6 +12,13 @@ export interface Tables {
   registrations: RegistrationRow
   operations: OperationRow
   keys: { name: string; secret: string }
+  retired_id_scopes: { id_scope: string }
+  revocations: { id_scope: string; key: string; source: string; document: string }
+  revocation_lists: { id_scope: string; key: string; document: string }
+  access_tokens: { key: string; document: string }
+  token_issuers: { key: string; document: string }
+  decisions: { id_scope: string; id: string; key: string; tracking_id: string; document: string }
+  usage: { id_scope: string; day: string; kind: string; node: string; operations: number }
 }
 
 export interface EnrollmentRow {
@@ -71,4 +78,20 @@ export const migrations = [
    create index operations_by_age on operations (created_at);
    create index operations_unfinished on operations (status) where status = 'assigning';
    create table keys (name text primary key, secret text not null)`,
+  `create table decisions (
+     id_scope text, id text, key text not null, tracking_id text not null, document text not null,
+     primary key (id_scope, id));
+   create index decisions_of_registration on decisions (id_scope, key, id);
+   create index decisions_by_tracking_id on decisions (id_scope, tracking_id, id);
+   create table usage (
+     id_scope text, day text, kind text, node text, operations bigint not null,
+     primary key (id_scope, day, kind, node))`,
+  `create table retired_id_scopes (id_scope text primary key);
+   insert into retired_id_scopes (id_scope) select id_scope from services;
+   create table revocations (
+     id_scope text, key text, source text not null, document text not null, primary key (id_scope, key));
+   create index revocations_by_source on revocations (id_scope, source);
+   create table revocation_lists (id_scope text, key text, document text not null, primary key (id_scope, key));
+   create table access_tokens (key text primary key, document text not null);
+   create table token_issuers (key text primary key, document text not null)`,
 ]

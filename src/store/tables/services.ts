@@ -1,10 +1,10 @@
-import type { Kysely } from 'kysely'
+import { sql, type Kysely } from 'kysely'
 import type { CaCertificate } from '../../model/ca-certificate.ts'
 import { Secret } from '../../model/secret.ts'
 import type { LinkedHub, ProvisioningService, SharedAccessPolicy } from '../../model/service.ts'
 import type { Reader, Writer } from '../store.ts'
 import type { Tables } from './schema.ts'
-import { parameter, statement, type Querier, type Recorder, type Row } from './statement.ts'
+import { parameter, statement, type Querier, type Recorder, type Row, type Statement } from './statement.ts'
 
 /** Instances, and the short lists that belong to one: policies, linked hubs, CA certificates; and the deployment's own keys. */
 export function servicesTables(db: Kysely<Tables>) {
@@ -26,6 +26,13 @@ export function servicesTables(db: Kysely<Tables>) {
         .values({ id_scope: parameter('idScope'), document: parameter('document') })
         .onConflict((conflict) => conflict.doNothing()),
     ),
+    // Each scope is claimed once and for ever; its row outlives the instance.
+    claim: statement(
+      db
+        .insertInto('retired_id_scopes')
+        .values({ id_scope: parameter('idScope') })
+        .onConflict((conflict) => conflict.doNothing()),
+    ),
     replace: statement(
       db
         .updateTable('services')
@@ -39,6 +46,7 @@ export function servicesTables(db: Kysely<Tables>) {
         .onConflict((conflict) => conflict.doNothing()),
     ),
     unname: statement(db.deleteFrom('service_host_names').where('id_scope', '=', parameter<string>('idScope'))),
+    erase: belongings.map((table) => erasureOf(db, table)),
   }
   const policies = keyed(db, 'policies')
   const hubs = keyed(db, 'linked_hubs')
@@ -82,6 +90,13 @@ export function servicesTables(db: Kysely<Tables>) {
         .where('id_scope', '=', parameter<string>('idScope'))
         .where('key', '=', parameter<string>('key')),
     ),
+    deleteExpected: statement(
+      db
+        .deleteFrom('ca_certificates')
+        .where('id_scope', '=', parameter<string>('idScope'))
+        .where('key', '=', parameter<string>('key'))
+        .where('etag', '=', parameter<string>('expected')),
+    ),
   }
   const keys = {
     get: statement(db.selectFrom('keys').select('secret').where('name', '=', parameter<string>('name'))),
@@ -123,6 +138,7 @@ export function servicesTables(db: Kysely<Tables>) {
       }
       return {
         create: (created) => {
+          record(service.claim, { idScope: created.idScope }, 1)
           record(service.create, { idScope: created.idScope, document: JSON.stringify(created) }, 1)
           nameHosts(created)
         },
@@ -131,6 +147,7 @@ export function servicesTables(db: Kysely<Tables>) {
           record(service.unname, { idScope: replaced.idScope })
           nameHosts(replaced)
         },
+        delete: (idScope) => service.erase.forEach((erasure) => record(erasure, { idScope })),
       }
     },
     policyWriter: (record: Recorder): Writer['policies'] => ({
@@ -154,12 +171,35 @@ export function servicesTables(db: Kysely<Tables>) {
         if (replaces === undefined) record(certificates.create, row, 1)
         else record(certificates.replace, { ...row, replaces }, 1)
       },
-      delete: (idScope, name) => record(certificates.delete, { idScope, key: name.toLowerCase() }, 1),
+      delete: (idScope, name, expected) => {
+        const row = { idScope, key: name.toLowerCase() }
+        if (expected === undefined) record(certificates.delete, row, 1)
+        else record(certificates.deleteExpected, { ...row, expected }, 1)
+      },
     }),
     keyWriter: (record: Recorder): Writer['keys'] => ({
       create: (name, key) => record(keys.create, { name, secret: key.revealBase64() }, 1),
     }),
   }
+}
+
+/** What goes when an instance is deleted. Its decisions and its usage stay for as long as those are kept. */
+const belongings = [
+  'services',
+  'service_host_names',
+  'policies',
+  'linked_hubs',
+  'ca_certificates',
+  'enrollments',
+  'registrations',
+  'operations',
+  'revocations',
+  'revocation_lists',
+] as const satisfies readonly (keyof Tables)[]
+
+function erasureOf(db: Kysely<Tables>, table: (typeof belongings)[number]): Statement {
+  const erasure = sql`delete from ${sql.table(table)} where id_scope = ${parameter<string>('idScope')}`
+  return statement({ compile: () => erasure.compile(db) })
 }
 
 /** The statements of a table of documents with secrets, kept by instance and key. */

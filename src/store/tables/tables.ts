@@ -1,19 +1,27 @@
 import type { Kysely } from 'kysely'
 import type { Reader, Writer } from '../store.ts'
+import { accessTables } from './access.ts'
+import { decisionsTable } from './decisions.ts'
 import { enrollmentsTable } from './enrollments.ts'
 import { registrationsTables } from './registrations.ts'
+import { revocationsTables } from './revocations.ts'
 import type { Tables } from './schema.ts'
 import { servicesTables } from './services.ts'
 import type { Querier, Recorder } from './statement.ts'
+import { usageTable } from './usage.ts'
 
-/** The whole of the store's SQL, compiled once for the database that `db` speaks to. */
+/** The whole of the store's SQL, compiled once for the database that `db` speaks to; `node` is who counts. */
 export function compileTables(db: Kysely<Tables>): {
   readonly reader: (query: Querier) => Reader
-  readonly writer: (record: Recorder) => Writer
+  readonly writer: (record: Recorder, node?: string) => Writer
 } {
   const services = servicesTables(db)
+  const access = accessTables(db)
+  const revocations = revocationsTables(db)
   const enrollments = enrollmentsTable(db)
   const registrations = registrationsTables(db)
+  const decisions = decisionsTable(db)
+  const usage = usageTable(db)
   return {
     reader: (query) => ({
       services: services.services(query),
@@ -21,20 +29,32 @@ export function compileTables(db: Kysely<Tables>): {
       linkedHubs: services.linkedHubs(query),
       caCertificates: services.caCertificates(query),
       keys: services.keys(query),
+      accessTokens: access.accessTokens(query),
+      tokenIssuers: access.tokenIssuers(query),
+      revocations: revocations.revocations(query),
+      revocationLists: revocations.revocationLists(query),
       enrollments: enrollments.individuals(query),
       enrollmentGroups: enrollments.groups(query),
       registrations: registrations.registrations(query),
       operations: registrations.operations(query),
+      decisions: decisions.reader(query),
+      usage: usage.reader(query),
     }),
-    writer: (record) => ({
+    writer: (record, node = 'embedded') => ({
       services: services.serviceWriter(record),
       policies: services.policyWriter(record),
       linkedHubs: services.linkedHubWriter(record),
       caCertificates: services.caCertificateWriter(record),
       keys: services.keyWriter(record),
+      accessTokens: access.accessTokenWriter(record),
+      tokenIssuers: access.tokenIssuerWriter(record),
+      revocations: revocations.revocationWriter(record),
+      revocationLists: revocations.revocationListWriter(record),
       enrollments: enrollments.writer(record),
       registrations: registrations.registrationWriter(record),
       operations: registrations.operationWriter(record),
+      decisions: decisions.writer(record),
+      usage: usage.writer(record, node),
     }),
   }
 }
