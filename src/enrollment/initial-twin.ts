@@ -3,7 +3,7 @@ import { isJsonObject, type Json, type JsonObject } from '../model/json.ts'
 import { memberRefusal, type Members } from './members.ts'
 
 /** What an IoT hub allows in a section of a twin. [service-wire §3.6, §13.3] */
-const limits = { tags: 8 * 1024, desired: 32 * 1024, depth: 10, key: 1024, text: 4096 }
+const limits = { tags: 8 * 1024, desired: 32 * 1024, depth: 10, key: 1024, text: 4096, integer: 2 ** 52 }
 
 // What the hub writes itself. Accepted, because clients write back what they read; dropped on the way to the hub.
 const hubMembers = new Set(['$version', '$metadata', '$lastUpdated'])
@@ -41,14 +41,21 @@ function sizeOf(path: string, value: Json, depth: number): number {
       throw memberRefusal(path, `has a text of ${length} bytes; an IoT hub takes ${limits.text}`)
     return length
   }
-  if (typeof value === 'number') return 8
+  if (typeof value === 'number') {
+    if (Number.isInteger(value) && Math.abs(value) > limits.integer)
+      throw memberRefusal(path, 'has an integer beyond 2^52')
+    return 8
+  }
   if (typeof value === 'boolean') return 4
   if (value === null) return 0
   if (depth >= limits.depth) throw memberRefusal(path, `is nested deeper than ${limits.depth} levels`)
   if (isJsonObject(value)) {
     return Object.entries(value).reduce((sum, [key, inner]) => sum + sizeOfMember(path, key, inner, depth + 1), 0)
   }
-  return value.reduce<number>((sum, item) => sum + sizeOf(path, item, depth + 1), 0)
+  return value.reduce<number>((sum, item) => {
+    if (item === null) throw memberRefusal(path, 'has a null in an array')
+    return sum + sizeOf(path, item, depth + 1)
+  }, 0)
 }
 
 // oxlint-disable-next-line no-control-regex

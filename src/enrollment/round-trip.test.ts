@@ -32,6 +32,16 @@ const { json } = fc.letrec<{ json: Json }>((tie) => ({
     fc.dictionary(member, tie('json'), { maxKeys: 3 }),
   ),
 }))
+const { twin } = fc.letrec<{ twin: Json }>((tie) => ({
+  twin: fc.oneof(
+    { maxDepth: 4 },
+    fc.constantFrom<Json>(true, 0, -1.5, 1e-300),
+    text,
+    fc.array(tie('twin'), { maxLength: 3 }),
+    fc.dictionary(member, fc.option(tie('twin')), { maxKeys: 3 }),
+  ),
+}))
+const section: fc.Arbitrary<JsonObject> = fc.dictionary(member, twin, { maxKeys: 4 })
 const object: fc.Arbitrary<JsonObject> = fc.dictionary(member, json, { maxKeys: 4 })
 
 const attestation = fc.oneof(
@@ -44,7 +54,7 @@ const enrollment = fc.record({
   deviceId: optional(fc.string({ unit: fc.constantFrom('a', 'Z', '9', '#', "'"), minLength: 1, maxLength: 128 })),
   optionalDeviceInformation: optional(object),
   capabilities: optional(fc.record({ iotEdge: fc.boolean() })),
-  initialTwin: optional(fc.record({ tags: object, properties: fc.record({ desired: object }) })),
+  initialTwin: optional(fc.record({ tags: section, properties: fc.record({ desired: section }) })),
   provisioningStatus: fc.constantFrom(undefined, null, 'enabled', 'Disabled'),
   reprovisionPolicy: optional(fc.record({ updateHubAssignment: fc.boolean() })),
   allocationPolicy: fc.constantFrom(undefined, null, 'hashed', 'GeoLatency', 'static', 'CUSTOM'),

@@ -91,6 +91,8 @@ const wrong: readonly (readonly [change: Record<string, unknown>, member: string
   [twin({ tags: { '': 1 } }), 'initialTwin.tags'],
   [twin({ tags: { [text(1025)]: 1 } }), 'initialTwin.tags'],
   [twin({ tags: { a: text(4097) } }), 'initialTwin.tags'],
+  [twin({ tags: { a: [1, null] } }), 'initialTwin.tags'],
+  [twin({ tags: { a: [{ b: -(2 ** 53) }] } }), 'initialTwin.tags'],
   [twin({ tags: many(8 * 1024) }), 'initialTwin.tags'],
   [twin({ properties: { desired: many(32 * 1024) } }), 'initialTwin.properties.desired'],
   [twin({ properties: { desired: deep(11) } }), 'initialTwin.properties.desired'],
