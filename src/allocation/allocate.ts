@@ -6,6 +6,13 @@ import type { AllocationPolicy, Choice, ToAllocate } from './allocation.ts'
 /** The allocation policies that are offered. */
 export type AllocationPolicies = { readonly [name in AllocationPolicyName]?: AllocationPolicy }
 
+/** What allocating works with. */
+export interface Allocation {
+  readonly policies: AllocationPolicies
+  /** Why the link to a hub is broken; undefined if it is not, or if nobody is to be kept away from it. */
+  readonly broken: (hub: LinkedHub) => string | undefined
+}
+
 /**
  * Choose the hub a device belongs to: the enrollment's policy over the service's, among the linked hubs that the enrollment
  * permits. Refuses if there is none. [service-wire §9.1]
@@ -13,28 +20,84 @@ export type AllocationPolicies = { readonly [name in AllocationPolicyName]?: All
 export async function allocate(
   device: ToAllocate,
   linkedHubs: readonly LinkedHub[],
-  policies: AllocationPolicies,
+  { policies, broken }: Allocation,
 ): Promise<Choice> {
   const policy = policyFor(device, policies)
   const candidates = candidatesFor(device, linkedHubs, policy)
-  const choice = await policy.choose(device, candidates)
-  device.trail.note({
-    step: 'allocation',
-    policy: policy.name,
-    candidates: candidates.map(({ hostName }) => hostName),
-    chosen: choice.hub.hostName,
-  })
+  const choice = policy.automatic
+    ? await aroundBroken(policy, device, candidates, broken)
+    : await policy.choose(device, candidates)
+  note(device, policy, candidates, choice)
   return choice
 }
 
-function policyFor({ enrollment, service }: ToAllocate, policies: AllocationPolicies): AllocationPolicy {
+/**
+ * Ask a custom policy about a device that stays where it is: it is told of this hub alone, and its payload is the device's.
+ * Other policies are not asked. [service-wire §9.3]
+ */
+export async function consult(device: ToAllocate, hub: LinkedHub, { policies }: Allocation): Promise<Choice> {
+  const policy = policyFor(device, policies)
+  if (policy.name !== 'custom') return { hub, repeatable: true }
+  const choice = await policy.choose(device, [hub])
+  note(device, policy, [hub], choice)
+  return choice
+}
+
+/** Refuses if there can be no hub for the device; asks nobody's own code. */
+export function foresee(
+  device: Pick<ToAllocate, 'enrollment' | 'service'>,
+  linkedHubs: readonly LinkedHub[],
+  { policies }: Allocation,
+): void {
+  candidatesFor(device, linkedHubs, policyFor(device, policies))
+}
+
+/** New devices are kept from a broken hub while another is whole; a device that has a hub is not moved for its sake. */
+async function aroundBroken(
+  policy: AllocationPolicy,
+  device: ToAllocate,
+  candidates: readonly LinkedHub[],
+  broken: Allocation['broken'],
+): Promise<Choice> {
+  const whole = candidates.filter((hub) => broken(hub) === undefined)
+  if (whole.length === candidates.length || whole.length === 0) return policy.choose(device, candidates)
+  const avoided = candidates.filter((hub) => !whole.includes(hub))
+  const because = avoided.map((hub) => `${hub.hostName} is avoided: ${broken(hub)}`).join('; ')
+  const present = device.registration?.assignment?.assignedHub.toLowerCase()
+  const own = candidates.find(({ hostName }) => hostName.toLowerCase() === present)
+  if (own) {
+    const choice = await policy.choose(device, candidates)
+    return whole.includes(choice.hub) ? choice : { ...choice, hub: own, because, repeatable: false }
+  }
+  const choice = await policy.choose(device, whole)
+  return { ...choice, because: choice.because ? `${choice.because}; ${because}` : because, repeatable: false }
+}
+
+function note(
+  { trail }: ToAllocate,
+  { name: policy }: AllocationPolicy,
+  candidates: readonly LinkedHub[],
+  { hub, because }: Choice,
+): void {
+  const names = candidates.map(({ hostName }) => hostName)
+  trail.note({ step: 'allocation', policy, candidates: names, chosen: hub.hostName, ...(because && { because }) })
+}
+
+function policyFor(
+  { enrollment, service }: Pick<ToAllocate, 'enrollment' | 'service'>,
+  policies: AllocationPolicies,
+): AllocationPolicy {
   const name = enrollment.allocationPolicy ?? (legacyHub(enrollment) ? 'static' : service.allocationPolicy)
   const policy = policies[name]
   if (!policy) throw new Refusal('AllocationPolicyUnavailable', `the allocation policy ${name} is not offered here`)
   return policy
 }
 
-function candidatesFor({ enrollment }: ToAllocate, linkedHubs: readonly LinkedHub[], policy: AllocationPolicy) {
+function candidatesFor(
+  { enrollment }: Pick<ToAllocate, 'enrollment'>,
+  linkedHubs: readonly LinkedHub[],
+  policy: AllocationPolicy,
+) {
   if (linkedHubs.length === 0) throw new Refusal('NoHubLinked', 'no IoT hub is linked to this provisioning service')
   const named = enrollment.iotHubs?.length ? enrollment.iotHubs : legacyHub(enrollment)
   const permitted = named

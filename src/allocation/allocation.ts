@@ -1,7 +1,7 @@
 import type { Trail } from '../model/decision.ts'
 import type { Enrollment, InitialTwin } from '../model/enrollment.ts'
 import type { RegistrationId } from '../model/identifiers.ts'
-import type { Json } from '../model/json.ts'
+import type { Json, JsonObject } from '../model/json.ts'
 import type { Registration } from '../model/registration.ts'
 import type { AllocationPolicyName, LinkedHub, ProvisioningService } from '../model/service.ts'
 
@@ -10,6 +10,8 @@ export interface ToAllocate {
   readonly service: ProvisioningService
   readonly registrationId: RegistrationId
   readonly enrollment: Enrollment
+  /** What the device proved, as custom allocation is told it. [service-wire §9.3] */
+  readonly proof: JsonObject
   readonly payload?: Json
   readonly remoteAddress: string
   /** What is remembered of the device from before; its assignment, if it has one. */
@@ -20,6 +22,10 @@ export interface ToAllocate {
 /** The hub a device belongs to, and what a custom policy wants for it besides. */
 export interface Choice {
   readonly hub: LinkedHub
+  /** What decided, in the operator's words, where the policy alone does not say it. */
+  readonly because?: string
+  /** False if the same device might be sent elsewhere when it is asked again: nothing but this answer says where it is. */
+  readonly repeatable: boolean
   readonly initialTwin?: InitialTwin
   readonly payload?: Json
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { registrationKey } from '../model/identifiers.ts'
 import type { LinkedHub } from '../model/service.ts'
-import type { AllocationPolicy } from './allocation.ts'
+import type { AllocationPolicy, ToAllocate } from './allocation.ts'
 
 /**
  * Weighted rendezvous hashing: a device goes to the hub with the highest score, and its score at one hub does not depend on
@@ -10,9 +10,12 @@ import type { AllocationPolicy } from './allocation.ts'
 export const evenlyWeighted: AllocationPolicy = {
   name: 'hashed',
   automatic: true,
-  choose: async ({ service, registrationId }, candidates) => ({
-    hub: highestScore(`${service.idScope}\n${registrationKey(registrationId)}`, candidates),
-  }),
+  choose: async (device, candidates) => ({ hub: highestScore(hashKey(device), candidates), repeatable: true }),
+}
+
+/** What stands for a device when it is hashed. */
+export function hashKey({ service, registrationId }: Pick<ToAllocate, 'service' | 'registrationId'>): string {
+  return `${service.idScope}\n${registrationKey(registrationId)}`
 }
 
 /** The hub, of at least one, to which this key belongs by weight. */

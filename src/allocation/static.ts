@@ -13,6 +13,6 @@ export const staticConfiguration: AllocationPolicy = {
         `the enrollment names no hub and ${candidates.length} are linked: ${candidates.map(({ hostName }) => hostName).join(', ')}`,
       )
     }
-    return { hub: candidates[0]! }
+    return { hub: candidates[0]!, repeatable: true }
   },
 }

@@ -82,6 +82,8 @@ export interface AttestationKind<M extends AttestationMechanism = AttestationMec
     presented: Presented,
   ) => Promise<{ readonly group: EnrollmentGroup; readonly evidence: Evidence } | undefined>
   readonly hubCredential: (mechanism: M, evidence: Evidence) => HubCredential
+  /** What custom allocation is told of the proof; never a secret. [service-wire §9.3] */
+  readonly context: (evidence: Evidence) => JsonObject
   /** Wrap the hub's key so that only this device can read it; only where the device has no other way to know it. */
   readonly seal?: (evidence: Evidence, hubKey: Secret, hubHostName: string) => string
 }

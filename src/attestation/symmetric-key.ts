@@ -53,6 +53,9 @@ export function symmetricKey(store: Reader, clock: Clock): AttestationKind<Symme
       )
     },
 
+    // The published sample shows an empty object. [service-wire §9.3]
+    context: () => ({}),
+
     hubCredential: (mechanism, { derivedFrom }) =>
       typeof derivedFrom === 'string'
         ? { type: 'sas', ...derivedKeys(mechanism, derivedFrom) }

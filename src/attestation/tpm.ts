@@ -60,6 +60,8 @@ export function tpm(clock: Clock, nonceSecret: Secret): AttestationKind<TpmMecha
 
     group: async () => undefined,
 
+    context: ({ endorsementKey, storageRootKey }) => ({ endorsementKey, storageRootKey }),
+
     hubCredential: (_, { storageRootKey }) => {
       if (storageRootKey) return { type: 'hubKey' }
       throw new Refusal(

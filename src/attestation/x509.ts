@@ -2,9 +2,11 @@ import type { X509Certificate } from 'node:crypto'
 import type { CaCertificate } from '../model/ca-certificate.ts'
 import type { EnrollmentGroup, X509Mechanism } from '../model/enrollment.ts'
 import { registrationKey } from '../model/identifiers.ts'
+import type { JsonObject } from '../model/json.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Clock } from '../model/timestamp.ts'
 import type { Reader } from '../store/store.ts'
+import { readCertificate } from '../wire/certificate.ts'
 import {
   certificateOf,
   climb,
@@ -31,7 +33,7 @@ export function x509(store: Reader, clock: Clock, dates: DatePolicy): Attestatio
       if (mechanism.of === 'clientCertificates') {
         const presentedLeaf = leaf.raw.toString('base64')
         if ([mechanism.primary?.der, mechanism.secondary?.der].includes(presentedLeaf))
-          return { evidence: evidence(leaf) }
+          return { evidence: evidence(leaf, intermediates) }
         const enrolled = [mechanism.primary, mechanism.secondary].flatMap((slot) => slot?.info.sha256Thumbprint ?? [])
         throw new Refusal(
           'CertificateNotEnrolled',
@@ -41,20 +43,27 @@ export function x509(store: Reader, clock: Clock, dates: DatePolicy): Attestatio
       const { caCertificates } = await known(store, presented)
       const anchors = anchorsOf(mechanism, caCertificates, undefined)
       finish(climb(leaf, anchors, [...intermediates, ...caCertificates.map(toCertificate)]), clock, dates)
-      return { evidence: evidence(leaf) }
+      return { evidence: evidence(leaf, intermediates) }
     },
 
     group: async (presented) => {
       const [leaf, ...intermediates] = presentedChain(presented)
       checkCertificate(leaf, clock(), dates)
       const { anchors, caCertificates } = await known(store, presented)
-      const { of: group } = finish(
+      const { of: group, certificate: anchor } = finish(
         climb(leaf, anchors, [...intermediates, ...caCertificates.map(toCertificate)]),
         clock,
         dates,
       )
-      return { group, evidence: evidence(leaf) }
+      return { group, evidence: evidence(leaf, intermediates, anchor) }
     },
+
+    context: ({ certificate, chain, signingCertificate }) => ({
+      certificateInfo: infoOf(certificate),
+      signingCertificateInfo: infoOf(signingCertificate),
+      certificate,
+      chain: Array.isArray(chain) ? [certificate, ...chain] : undefined,
+    }),
 
     hubCredential: (_, { sha256Thumbprint }) => ({ type: 'selfSigned', primaryThumbprint: String(sha256Thumbprint) }),
   }
@@ -165,8 +174,23 @@ function finish<T>(result: Climb<T>, clock: Clock, dates: DatePolicy): Anchor<T>
   }
 }
 
-function evidence(leaf: X509Certificate): Evidence {
-  return { sha256Thumbprint: thumbprint(leaf) }
+/** Base64 of DER; `signingCertificate` is the enrolled one that vouches for the leaf. */
+function evidence(
+  leaf: X509Certificate,
+  intermediates: readonly X509Certificate[],
+  anchor?: X509Certificate,
+): Evidence {
+  return {
+    sha256Thumbprint: thumbprint(leaf),
+    certificate: leaf.raw.toString('base64'),
+    chain: intermediates.map(({ raw }) => raw.toString('base64')),
+    signingCertificate: anchor?.raw.toString('base64'),
+  }
+}
+
+function infoOf(der: Evidence[string]): JsonObject | undefined {
+  const record = typeof der === 'string' ? readCertificate(Buffer.from(der, 'base64')) : undefined
+  return record && { ...record.info }
 }
 
 function thumbprint(certificate: X509Certificate): string {

@@ -94,6 +94,18 @@ export const settings = {
     600_000,
     'Milliseconds that a throttling or silent hub is waited for before a registration fails.',
   ),
+  latencyRules: text(
+    'latency-rules',
+    'HUBWARD_LATENCY_RULES',
+    '',
+    'A JSON file of networks and sites with the latency to each hub or their location, for the lowest latency policy.',
+  ),
+  geography: text(
+    'geography',
+    'HUBWARD_GEOGRAPHY',
+    'countries',
+    'A MaxMind-format database to find devices in, `countries` for the table that comes along (IP Geolocation by DB-IP), `none` for none.',
+  ),
   certificateDates: choice(
     'certificate-dates',
     'HUBWARD_CERTIFICATE_DATES',

@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import type { Logger } from 'pino'
 import { evenlyWeighted } from '../allocation/evenly-weighted.ts'
+import { lowestLatency } from '../allocation/lowest-latency.ts'
 import { staticConfiguration } from '../allocation/static.ts'
 import { attestationKind } from '../attestation/attestation.ts'
 import { symmetricKey } from '../attestation/symmetric-key.ts'
@@ -27,6 +28,7 @@ import { serverCertificate, type ServerCertificate } from './certificates.ts'
 import type { Configuration } from './configuration.ts'
 import { firstInstance, type FirstInstance } from './first-start.ts'
 import { hubTransport } from './hub-transport.ts'
+import { latencySources } from './latency-sources.ts'
 import { logDecision } from './log.ts'
 import { nonceSecret } from './nonce-secret.ts'
 
@@ -77,7 +79,14 @@ export async function openHubward(configuration: Configuration, log: Logger): Pr
       x509: attestationKind(x509(store, clock, configuration.certificateDates)),
       tpm: attestationKind(tpm(clock, nonceSecret(data))),
     },
-    allocation: { hashed: evenlyWeighted, static: staticConfiguration },
+    allocation: {
+      policies: {
+        hashed: evenlyWeighted,
+        geoLatency: lowestLatency(latencySources(configuration)),
+        static: staticConfiguration,
+      },
+      broken: () => undefined,
+    },
     hubs,
     clock,
     shortWait: configuration.shortWait,

@@ -1,4 +1,4 @@
-import { allocate, type AllocationPolicies } from '../allocation/allocate.ts'
+import { allocate, type Allocation } from '../allocation/allocate.ts'
 import type { Choice } from '../allocation/allocation.ts'
 import type { AttestationKinds } from '../attestation/attest.ts'
 import type { Attested } from '../attestation/attestation.ts'
@@ -7,7 +7,7 @@ import { applyInitialTwin, createWithTwin, ensureDevice, twinData, type WantedDe
 import type { Enrollment, ReprovisionPolicy } from '../model/enrollment.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Secret } from '../model/secret.ts'
-import type { Json } from '../model/json.ts'
+import type { Json, JsonObject } from '../model/json.ts'
 import type { Assignment, Registration, Substatus } from '../model/registration.ts'
 import type { LinkedHub } from '../model/service.ts'
 import type { Reader } from '../store/store.ts'
@@ -34,7 +34,7 @@ export interface Provisioned {
 export interface PlaceStages {
   readonly store: Reader
   readonly attestation: AttestationKinds
-  readonly allocation: AllocationPolicies
+  readonly allocation: Allocation
   readonly hubs: Hubs
 }
 
@@ -51,8 +51,18 @@ export async function place(
   if (registration?.assignment && stays(attested))
     return refreshWhereItIs(attested, registration.assignment, linkedHubs, stages)
 
-  const choice = await allocate({ ...attested, registration }, linkedHubs, stages.allocation)
+  const choice = await allocate(
+    { ...attested, proof: proofOf(attested, stages), registration },
+    linkedHubs,
+    stages.allocation,
+  )
   return provision({ ...attested, ...choice, registration, linkedHubs }, stages)
+}
+
+/** What a custom policy is told: one member, named by the kind of attestation. [service-wire §9.3] */
+function proofOf({ enrollment, evidence }: Attested, { attestation }: PlaceStages): JsonObject {
+  const { type } = enrollment.attestation
+  return { [type]: attestation[type]?.context(evidence) }
 }
 
 /** Never reprovision; or, where the enrollment says nothing, a device from before reprovisioning. [service-wire §10.1, §10.5] */

@@ -1,6 +1,6 @@
 import type { Challenge, Credential } from '../attestation/attestation.ts'
 import { attest, type AttestationKinds } from '../attestation/attest.ts'
-import { allocate, type AllocationPolicies } from '../allocation/allocate.ts'
+import { foresee, type Allocation } from '../allocation/allocate.ts'
 import type { Decision } from '../model/decision.ts'
 import { registrationKey } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
@@ -18,7 +18,7 @@ import { beginTrail, endingOfThrown, noTrail } from './trail.ts'
 export interface Stages {
   readonly store: Store
   readonly attestation: AttestationKinds
-  readonly allocation: AllocationPolicies
+  readonly allocation: Allocation
   readonly hubs: Hubs
   readonly clock: Clock
   /** Milliseconds that a register call may take to be answered with its outcome; after that, `assigning`. 0: always. */
@@ -74,11 +74,8 @@ async function register(request: DeviceRequest, stages: Stages, running: Operati
       case 'challenged': {
         const { service } = presented
         // Accepting the challenge costs the device its hub key: that there is a hub for it comes first. [device-wire §5.6]
-        await allocate(
-          { ...presented, enrollment: verdict.enrollment },
-          await store.linkedHubs.all(service.idScope),
-          stages.allocation,
-        )
+        const linkedHubs = await store.linkedHubs.all(service.idScope)
+        foresee({ service, enrollment: verdict.enrollment }, linkedHubs, stages.allocation)
         const challenge = await verdict.issue()
         trail.end({ outcome: 'challenged' })
         return { challenge }
