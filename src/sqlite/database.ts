@@ -36,7 +36,8 @@ export class Database implements AsyncDisposable {
   readonly #writer: Worker
   readonly #checkpointer: Worker
   readonly #waiting = new Map<number, PromiseWithResolvers<void>>()
-  #outbox: ToWriter['transactions'] = []
+  #outbox: ToWriter['transactions'][number][] = []
+  #committing = false
   #next = 0
   #failure: Error | undefined
 
@@ -70,13 +71,12 @@ export class Database implements AsyncDisposable {
     const id = this.#next++
     const settled = Promise.withResolvers<void>()
     this.#waiting.set(id, settled)
-    // What is written in one turn of the event loop travels in one message.
-    if (this.#outbox.push({ id, statements }) === 1) setImmediate(() => this.#post())
+    // While one commit is under way, what comes is gathered for the next: the busier, the more share a commit and a message.
+    if (this.#outbox.push({ id, statements }) === 1 && !this.#committing) setImmediate(() => this.#post())
     return settled.promise
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#post()
     while (this.#waiting.size > 0) await Promise.allSettled([...this.#waiting.values()].map(({ promise }) => promise))
     await Promise.all([stop(this.#checkpointer), stop(this.#writer)])
     this.#reader.close()
@@ -90,11 +90,14 @@ export class Database implements AsyncDisposable {
 
   #post(): void {
     if (this.#outbox.length === 0) return
+    this.#committing = true
     this.#writer.postMessage({ transactions: this.#outbox } satisfies ToWriter)
     this.#outbox = []
   }
 
   #settle({ outcomes }: FromWriter): void {
+    this.#committing = false
+    this.#post()
     for (const { id, failed } of outcomes) {
       const waiting = this.#waiting.get(id)
       this.#waiting.delete(id)

@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import type { Write } from './database.ts'
 
 export interface ToWriter {
-  transactions: { readonly id: number; readonly statements: readonly Write[] }[]
+  readonly transactions: readonly { readonly id: number; readonly statements: readonly Write[] }[]
 }
 
 export interface FromWriter {
@@ -17,26 +17,15 @@ database.exec(
   'pragma synchronous = full; pragma wal_autocheckpoint = 0; pragma foreign_keys = on; pragma busy_timeout = 60000',
 )
 const prepared = new Map<string, StatementSync>()
-let waiting: ToWriter['transactions'] = []
 
 parentPort!.on('message', (message: ToWriter | 'close') => {
-  if (message === 'close') {
-    drain()
-    database.close()
-    parentPort!.close()
+  if (message !== 'close') {
+    parentPort!.postMessage({ outcomes: commit(message.transactions) } satisfies FromWriter)
     return
   }
-  // Messages that are already in the port's queue join this commit.
-  if (waiting.length === 0) setImmediate(drain)
-  waiting.push(...message.transactions)
+  database.close()
+  parentPort!.close()
 })
-
-function drain(): void {
-  if (waiting.length === 0) return
-  const batch = waiting
-  waiting = []
-  parentPort!.postMessage({ outcomes: commit(batch) } satisfies FromWriter)
-}
 
 function commit(batch: ToWriter['transactions']): FromWriter['outcomes'] {
   try {
