@@ -121,7 +121,9 @@ test('columns are the values at their paths, also those that have odd names or a
   const given: JsonObject = { a: { 'odd key': [1] }, b: null }
   const query = parseQuery(`SELECT a['odd key'] AS odd, b, constructor, a.toString`)
   assert.deepEqual(JSON.parse(JSON.stringify(project(query, given))), { odd: [1], b: null })
-  assert.equal(valueAt(given, ['a', 'odd key', 'length']), undefined)
+  for (const path of [['a', 'odd key', 'length'], ['constructor'], ['a', 'toString'], ['__proto__']]) {
+    assert.equal(valueAt(given, path), undefined)
+  }
 })
 
 function write(expression: Expression): string {
@@ -130,7 +132,7 @@ function write(expression: Expression): string {
     case 'or':
       return `(${expression.operands.map(write).join(` ${expression.is.toUpperCase()} `)})`
     case 'not':
-      return `NOT (${write(expression.operand)})`
+      return expression.operand.is === 'not' ? `NOT ${write(expression.operand)}` : `NOT (${write(expression.operand)})`
     case 'compare':
       return `${writePath(expression.path)} ${expression.operator} ${writeLiteral(expression.literal)}`
     case 'in':
