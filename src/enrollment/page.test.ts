@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { Refusal } from '../model/refusal.ts'
+import { openSqliteStore } from '../store/sqlite-store.ts'
+import { queryPage, type Collection } from './page.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'hubward-page-'))
+const store = openSqliteStore(directory)
+after(async () => {
+  await store[Symbol.asyncDispose]()
+  rmSync(directory, { recursive: true })
+})
+const instance = { idScope: '0ne00000001', store }
+
+/** So many records, made as they are asked for. */
+const numbers = (count: number): Collection<number> => ({
+  name: 'numbers',
+  slice: async ({ after: last, limit }) => {
+    const start = last === '' ? 0 : Number(last) + 1
+    return Array.from({ length: Math.max(0, Math.min(limit, count - start)) }, (_, n) => start + n)
+  },
+  keyOf: (n) => String(n).padStart(9, '0'),
+  json: (n) => ({ n }),
+})
+
+test('a condition that hardly anything meets is looked for in bounded steps, each with its continuation', async () => {
+  const query = 'SELECT * WHERE n = 24999'
+  let continuation: string | undefined
+  const pages: (readonly unknown[])[] = []
+  do {
+    const page = await queryPage(numbers(25_000), { query, limit: 10, continuation }, instance)
+    pages.push(page.items)
+    continuation = page.continuation
+  } while (continuation !== undefined)
+  assert.deepEqual(pages, [[], [], [{ n: 24999 }]])
+})
+
+test('everything is counted, up to a bound; more is refused and not guessed', async () => {
+  const count = (of: number) => queryPage(numbers(of), { query: 'SELECT COUNT() AS c', limit: 10 }, instance)
+  assert.deepEqual((await count(30_000)).items, [{ c: 30_000 }])
+  await assert.rejects(count(200_001), Refusal)
+})
+
+test('a query makes up to a thousand groups', async () => {
+  const group = (of: number) => queryPage(numbers(of), { query: 'SELECT n GROUP BY n', limit: 10 }, instance)
+  assert.equal((await group(1000)).items.length, 1000)
+  await assert.rejects(group(1001), Refusal)
+})
