@@ -28,7 +28,10 @@ export type Finding =
       readonly found: string
       readonly milliseconds: number
     }
+  | { readonly step: 'attested'; readonly enrollment: string; readonly milliseconds: number }
   | { readonly step: 'failure'; readonly reason: RefusalReason; readonly found: string }
+  /** There was more to look at than is kept. */
+  | { readonly step: 'overlooked'; readonly count: number }
 
 /** The longest that any text from a device may be in a record, in characters. */
 export const longestDecisionText = 1000
@@ -43,6 +46,8 @@ export interface Decision {
   /** The SDK as it named itself. */
   readonly userAgent: string
   readonly remoteAddress: string
+  /** What was wanted, where it was not to register. */
+  readonly asked?: 'connect' | 'poll' | 'lookup'
   readonly attestation: string
   /** The proof as it was sent, told without what is secret of it; absent where an earlier run took it. */
   readonly presented?: string

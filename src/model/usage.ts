@@ -7,8 +7,10 @@ export interface Usage {
   readonly operations: number
 }
 
-/** What a device's registration is counted as. */
-export const registerKind = 'Register'
+/** A device's registration that succeeded at this moment. */
+export function oneRegistration(moment: number): Usage {
+  return { day: dayOf(moment), kind: 'Register', operations: 1 }
+}
 
 /** The day of a moment (milliseconds since 1970), UTC. */
 export function dayOf(moment: number): string {

@@ -3,10 +3,12 @@ import { newEtag } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Failure, Operation, Registration } from '../model/registration.ts'
 import { timestamp } from '../model/timestamp.ts'
+import { oneRegistration } from '../model/usage.ts'
 import { Conflict } from '../store/store.ts'
-import { place, type Provisioned } from './place.ts'
+import { place, type Hubs, type Provisioned } from './place.ts'
 import { recordOf } from './record.ts'
 import type { Stages } from './register.ts'
+import { tracedHub } from './traced-hub.ts'
 
 type Outcome = Provisioned | { readonly failure: Failure }
 
@@ -44,6 +46,8 @@ export async function conclude(
       await store.transact((write) => {
         write.registrations.put(idScope, registration, before?.etag)
         write.operations.put(ended)
+        // Counted with what it counts, or not at all. [service-wire §14.2]
+        if (ended.status === 'assigned') write.usage.add(idScope, oneRegistration(clock()))
       })
       return ended
     } catch (error) {
@@ -54,7 +58,8 @@ export async function conclude(
 
 async function placed(attested: Attested, before: Registration | undefined, stages: Stages): Promise<Outcome> {
   try {
-    return await place(attested, before, stages)
+    const hubs: Hubs = (link) => tracedHub(stages.hubs(link), attested.trail, stages.clock)
+    return await place(attested, before, { ...stages, hubs })
   } catch (error) {
     if (error instanceof Refusal) {
       attested.trail.note({ step: 'failure', reason: error.reason, found: error.detail })

@@ -45,7 +45,10 @@ export function operations(stages: Stages): Operations {
     const purpose = JSON.stringify(toResume(attested))
     for (let other = runs.get(keyOf(attested)); other; other = runs.get(keyOf(attested))) {
       // A device that lost the answer asks again; it is given the operation that it has. [device-wire §9.1]
-      if (other.purpose === purpose) return answer(other, attested)
+      if (other.purpose === purpose) {
+        tellEnd(other.ended, attested)
+        return answer(other, attested)
+      }
       await Promise.allSettled([other.ended])
     }
     const id = newOperationId(service.idScope, registrationId)
@@ -68,13 +71,8 @@ export function operations(stages: Stages): Operations {
     const ended = conclude(attested, operation, beforeEnd, stages).finally(() => runs.delete(key))
     const begun: Run = { operation, purpose: JSON.stringify(toResume(attested)), ended, ending: false }
     runs.set(key, begun)
-    ended.then(
-      (operation) => attested.trail.end(endingOfOperation(operation)),
-      (fault: unknown) => {
-        attested.trail.end(endingOfThrown(fault))
-        onFault(fault, attested.trackingId)
-      },
-    )
+    ended.catch((fault: unknown) => onFault(fault, attested.trackingId))
+    tellEnd(ended, attested)
     return begun
   }
 
@@ -107,6 +105,13 @@ export function operations(stages: Stages): Operations {
       while (runs.size > 0) await Promise.allSettled([...runs.values()].map(({ ended }) => ended))
     },
   }
+}
+
+function tellEnd(ended: Promise<Operation>, { trail }: Attested): void {
+  ended.then(
+    (operation) => trail.end(endingOfOperation(operation)),
+    (fault: unknown) => trail.end(endingOfThrown(fault)),
+  )
 }
 
 function keyOf({ service, registrationId }: Attested): string {

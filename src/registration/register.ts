@@ -1,7 +1,8 @@
-import type { Challenge, Credential } from '../attestation/attestation.ts'
+import type { Challenge } from '../attestation/attestation.ts'
 import { attest, type AttestationKinds } from '../attestation/attest.ts'
 import { foresee, type Allocation } from '../allocation/allocate.ts'
 import type { Decision } from '../model/decision.ts'
+import { enrollmentId } from '../model/enrollment.ts'
 import { registrationKey } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Operation, Registration } from '../model/registration.ts'
@@ -12,7 +13,7 @@ import { disabledOperation } from './disabled.ts'
 import { operations, type Operations } from './operations.ts'
 import type { Hubs } from './place.ts'
 import { resume } from './resume.ts'
-import { beginTrail, endingOfThrown, noTrail } from './trail.ts'
+import { beginTrail, endingOfThrown, noTrail, type Attempt } from './trail.ts'
 
 /** What registration works with. */
 export interface Stages {
@@ -41,6 +42,8 @@ export interface Registrar {
   readonly authenticate: (request: DeviceRequest) => Promise<void>
   /** What is remembered of the device. [device-wire §2.1] */
   readonly lookup: (request: DeviceRequest) => Promise<Registration>
+  /** Tell of an attempt that a transport ended before it came to any of these; what they threw themselves is told already. */
+  readonly turnedAway: (attempt: Attempt, thrown: unknown) => void
   /** Take up the operations that an earlier run left unfinished. */
   readonly resume: () => Promise<void>
   /** Settles when no operation is running. */
@@ -54,6 +57,7 @@ export function registrar(stages: Stages): Registrar {
     status: (request, operationId) => status(request, operationId, stages, running),
     authenticate: (request) => authenticate(request, stages),
     lookup: (request) => lookup(request, stages),
+    turnedAway: (attempt, thrown) => tell(attempt, thrown, stages),
     resume: () => resume(stages, running),
     idle: running.idle,
   }
@@ -61,10 +65,13 @@ export function registrar(stages: Stages): Registrar {
 
 async function register(request: DeviceRequest, stages: Stages, running: Operations): Promise<RegisterAnswer> {
   const { store, clock, onDecision } = stages
-  const trail = beginTrail({ ...request, attestation: nameOf(request.credential) }, clock, onDecision)
+  const trail = beginTrail(request, clock, onDecision)
   try {
     const presented = await admit(request, store, trail)
+    const startedAt = clock()
     const verdict = await attest(presented, stages.attestation, store)
+    const { enrollment } = verdict.is === 'attested' ? verdict.attested : verdict
+    trail.note({ step: 'attested', enrollment: enrollmentId(enrollment), milliseconds: clock() - startedAt })
     switch (verdict.is) {
       case 'disabled': {
         const operation = await disabledOperation(verdict, stages)
@@ -85,6 +92,7 @@ async function register(request: DeviceRequest, stages: Stages, running: Operati
     }
   } catch (error) {
     trail.end(endingOfThrown(error))
+    markTold(error)
     throw error
   }
 }
@@ -95,31 +103,56 @@ async function status(
   stages: Stages,
   running: Operations,
 ): Promise<Operation> {
-  const { service, registrationId } = await authenticated(request, stages)
-  const operation =
-    running.find(service.idScope, operationId) ?? (await stages.store.operations.get(service.idScope, operationId))
-  if (!operation || registrationKey(operation.registrationId) !== registrationKey(registrationId)) {
-    throw new Refusal('OperationAbsent', `${registrationId} has no operation ${operationId.slice(0, 100)}`)
-  }
-  return operation
+  return toldIfRefused(request, 'poll', stages, async () => {
+    const { service, registrationId } = await authenticated(request, stages)
+    const operation =
+      running.find(service.idScope, operationId) ?? (await stages.store.operations.get(service.idScope, operationId))
+    if (!operation || registrationKey(operation.registrationId) !== registrationKey(registrationId)) {
+      throw new Refusal('OperationAbsent', `${registrationId} has no operation ${operationId.slice(0, 100)}`)
+    }
+    return operation
+  })
 }
 
 async function authenticate(request: DeviceRequest, stages: Stages): Promise<void> {
+  await toldIfRefused(request, 'connect', stages, () => authenticated(request, stages))
+}
+
+async function lookup(request: DeviceRequest, stages: Stages): Promise<Registration> {
+  return toldIfRefused(request, 'lookup', stages, async () => {
+    const { service, registrationId } = await authenticated(request, stages)
+    const registration = await stages.store.registrations.get(service.idScope, registrationId)
+    if (!registration) throw new Refusal('DeviceRegistrationAbsent', `${registrationId} has not registered`)
+    return registration
+  })
+}
+
+/** Of what is not an attempt to register, only a refusal decides anything. */
+async function toldIfRefused<T>(
+  request: DeviceRequest,
+  asked: NonNullable<Decision['asked']>,
+  stages: Stages,
+  answer: () => Promise<T>,
+): Promise<T> {
   try {
-    await authenticated(request, stages)
+    return await answer()
   } catch (error) {
-    // Only a refusal decides anything: whoever is let in will register, or not.
-    const attempt = { ...request, attestation: nameOf(request.credential) }
-    beginTrail(attempt, stages.clock, stages.onDecision).end(endingOfThrown(error))
+    tell({ ...request, asked }, error, stages)
     throw error
   }
 }
 
-async function lookup(request: DeviceRequest, stages: Stages): Promise<Registration> {
-  const { service, registrationId } = await authenticated(request, stages)
-  const registration = await stages.store.registrations.get(service.idScope, registrationId)
-  if (!registration) throw new Refusal('DeviceRegistrationAbsent', `${registrationId} has not registered`)
-  return registration
+function tell(attempt: Attempt, thrown: unknown, { clock, onDecision }: Stages): void {
+  if (typeof thrown === 'object' && thrown !== null && told.has(thrown)) return
+  beginTrail(attempt, clock, onDecision).end(endingOfThrown(thrown))
+  markTold(thrown)
+}
+
+/** What was thrown and has its decision record: it passes a transport on its way out. */
+const told = new WeakSet<object>()
+
+function markTold(thrown: unknown): void {
+  if (typeof thrown === 'object' && thrown !== null) told.add(thrown)
 }
 
 /** The same proof as for registering; a device whose enrollment was disabled may still ask how its operation ended. */
@@ -129,8 +162,4 @@ async function authenticated(request: DeviceRequest, { store, attestation }: Sta
   if (verdict.is === 'challenged')
     throw new Refusal('CredentialMissing', 'TPM keys alone prove nothing; a token is needed')
   return presented
-}
-
-function nameOf(credential: Credential): string {
-  return credential.kind === 'token' && credential.tpm ? 'tpm' : credential.kind
 }

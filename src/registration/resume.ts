@@ -26,15 +26,7 @@ export async function resume(stages: Stages, running: Operations): Promise<void>
     const { protocol, remoteAddress } = from
     const trackingId = randomUUID()
     const trail = beginTrail(
-      {
-        trackingId,
-        idScope,
-        registrationId,
-        protocol,
-        remoteAddress,
-        userAgent: '(resumed)',
-        attestation: '(resumed)',
-      },
+      { trackingId, idScope, registrationId, protocol, remoteAddress, userAgent: '(resumed)' },
       clock,
       onDecision,
     )

@@ -1,21 +1,57 @@
-import type { Decision, Ending, Finding, Trail } from '../model/decision.ts'
+import type { Credential } from '../attestation/attestation.ts'
+import { longestDecisionText, type Decision, type Ending, type Finding, type Trail } from '../model/decision.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Operation } from '../model/registration.ts'
 import type { Clock } from '../model/timestamp.ts'
+import { describeCredential } from './presented.ts'
 
 /** Whose attempt it is. */
 export type Attempt = Pick<
   Decision,
-  'trackingId' | 'idScope' | 'registrationId' | 'protocol' | 'userAgent' | 'remoteAddress' | 'attestation'
->
+  'trackingId' | 'idScope' | 'registrationId' | 'protocol' | 'userAgent' | 'remoteAddress'
+> & {
+  /** Absent where an earlier run took it. */
+  readonly credential?: Credential
+  /** Absent: to register. */
+  readonly asked?: Decision['asked']
+}
+
+/** An instance may have hundreds of groups that were looked at in vain. */
+const mostFindings = 24
 
 /** Begin to note down an attempt; `onDecision` hears of it when it has ended. */
 export function beginTrail(attempt: Attempt, clock: Clock, onDecision: (decision: Decision) => void): Trail {
   const findings: Finding[] = []
   const time = clock()
+  let failure: Extract<Finding, { step: 'failure' }> | undefined
+  let overlooked = 0
   return {
-    note: (finding) => void findings.push(finding),
-    end: (ending) => onDecision({ ...attempt, ...ending, time, findings, milliseconds: clock() - time }),
+    note: (finding) => {
+      if (finding.step === 'failure') failure = finding
+      if (findings.length < mostFindings) findings.push(finding)
+      else overlooked++
+    },
+    end: (ending) => {
+      const { trackingId, idScope, registrationId, protocol, userAgent, remoteAddress, credential, asked } = attempt
+      onDecision({
+        time,
+        trackingId,
+        idScope: shown(idScope, 128),
+        registrationId: shown(registrationId, 256),
+        protocol,
+        userAgent: shown(userAgent, 256),
+        remoteAddress,
+        ...(asked && { asked }),
+        attestation: credential ? nameOf(credential) : '(resumed)',
+        presented: credential && describeCredential(credential),
+        findings: overlooked > 0 ? [...findings, { step: 'overlooked', count: overlooked }] : findings,
+        outcome: ending.outcome,
+        reason: ending.reason ?? failure?.reason,
+        detail: (ending.reason ? ending.detail : (failure?.found ?? ending.detail))?.slice(0, longestDecisionText),
+        assignedHub: ending.assignedHub,
+        milliseconds: clock() - time,
+      })
+    },
   }
 }
 
@@ -37,4 +73,12 @@ export function endingOfOperation({ status, result }: Operation): Ending {
     detail: failure?.errorMessage,
     assignedHub: status === 'assigned' ? assignment?.assignedHub : undefined,
   }
+}
+
+function nameOf(credential: Credential): string {
+  return credential.kind === 'token' && credential.tpm ? 'tpm' : credential.kind
+}
+
+function shown(text: string, longest: number): string {
+  return text.length > longest ? `${text.slice(0, longest)}…` : text
 }

@@ -1,0 +1,61 @@
+import { createHash, type X509Certificate } from 'node:crypto'
+import type { Credential, TpmKeys } from '../attestation/attestation.ts'
+import { certificateOf } from '../wire/certificate-chain.ts'
+import { parseSasToken } from '../wire/sas-token.ts'
+
+/** More certificates than this are counted, not shown. */
+const mostShown = 4
+
+/** A proof in the operator's words: enough to recognize it, nothing that would let anybody use it again. Never throws. */
+export function describeCredential(credential: Credential): string {
+  switch (credential.kind) {
+    case 'none':
+      return 'nothing'
+    case 'token':
+      return `${describeToken(credential.token)}${credential.tpm ? `; ${describeTpm(credential.tpm)}` : ''}`
+    case 'certificate':
+      return describeChain(credential.chain)
+    case 'tpm':
+      return `${describeTpm(credential.tpm)}, asking for its challenge`
+  }
+}
+
+function describeToken(text: string): string {
+  const token = parseSasToken(text)
+  if (!token) return `a token of ${text.length} characters that cannot be read`
+  const { resource, expiry, keyName } = token
+  const until = expiry < 8.64e12 ? new Date(expiry * 1000).toISOString() : `the year ${expiry}`
+  return `a token for ${resource.slice(0, 300)}, good until ${until}${keyName ? `, key name ${keyName.slice(0, 100)}` : ''}`
+}
+
+function describeChain(chain: readonly Buffer[]): string {
+  const shown = chain.slice(0, mostShown).map((der) => {
+    const certificate = readable(der)
+    if (!certificate) return 'one that cannot be read'
+    const { subject, issuer, fingerprint256, validToDate } = certificate
+    const print = fingerprint256.replaceAll(':', '')
+    return `${oneLine(subject)} from ${oneLine(issuer)}, until ${validToDate.toISOString()}, SHA-256 ${print}`
+  })
+  const more = chain.length > mostShown ? ` and ${chain.length - mostShown} more` : ''
+  return `${chain.length} certificate${chain.length === 1 ? '' : 's'}: ${shown.join('; ')}${more}`
+}
+
+function describeTpm({ endorsementKey, storageRootKey }: TpmKeys): string {
+  return `a TPM with the endorsement key ${digest(endorsementKey)} and the storage root key ${digest(storageRootKey)} (SHA-256)`
+}
+
+function readable(der: Buffer): X509Certificate | undefined {
+  try {
+    return certificateOf(der)
+  } catch {
+    return undefined
+  }
+}
+
+function oneLine(name: string | undefined): string {
+  return (name ?? '(no name)').replaceAll('\n', ', ').slice(0, 200)
+}
+
+function digest(key: Buffer): string {
+  return createHash('sha256').update(key).digest('hex')
+}
