@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import { generate, parser as newParser, type IPublishPacket, type Packet } from 'mqtt-packet'
+import { registerOverAmqp } from './amqp.ts'
 import { tokenOf, type CredentialKind, type DeviceKeys } from './devices.ts'
 import type { ServerFacts } from './served.ts'
 
@@ -19,6 +20,7 @@ const version = 'api-version=2019-03-31'
 export const scenarios: readonly Scenario[] = (['SAS', 'certificate'] as const).flatMap((credential) => [
   { name: `HTTPS, ${credential}`, credential, handshake, register: registerOverHttps },
   { name: `MQTT, ${credential}`, credential, handshake, register: registerOverMqtt },
+  { name: `AMQP, ${credential}`, credential, handshake, register: overAmqp },
 ])
 
 async function handshake(server: ServerFacts, device: DeviceKeys): Promise<void> {
@@ -83,6 +85,14 @@ async function registerOverMqtt(server: ServerFacts, device: DeviceKeys): Promis
   assertAssigned(String((answer as IPublishPacket).payload))
   socket.end(generate({ cmd: 'disconnect' }))
   await once(socket, 'close')
+}
+
+async function overAmqp(server: ServerFacts, device: DeviceKeys): Promise<void> {
+  const socket = await open(server, server.amqpPort, device)
+  const address = `${server.idScope}/registrations/${device.registrationId}`
+  const login = () => Buffer.from(`\0${address}\0${tokenOf(server.idScope, device)}`)
+  const sasl = device.leaf ? undefined : { mechanism: 'PLAIN', initial: login() }
+  assertAssigned(await registerOverAmqp(socket, address, sasl))
 }
 
 async function open({ host, ca }: ServerFacts, port: number, { leaf }: DeviceKeys): Promise<TLSSocket> {
