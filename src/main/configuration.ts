@@ -94,6 +94,12 @@ export const settings = {
     600_000,
     'Milliseconds that a throttling or silent hub is waited for before a registration fails.',
   ),
+  proxyPeers: list(
+    'proxy-peers',
+    'HUBWARD_PROXY_PEERS',
+    [],
+    'The addresses or networks of load balancers that begin each connection with the PROXY protocol (v1 or v2). Nobody else is believed.',
+  ),
   latencyRules: text(
     'latency-rules',
     'HUBWARD_LATENCY_RULES',

@@ -24,8 +24,9 @@ import { deviceMqtt } from '../transport/mqtt.ts'
 import { serviceApi } from '../transport/service-api/service-api.ts'
 import type { AmqpLimits } from '../wire/amqp/service.ts'
 import type { MqttLimits } from '../wire/mqtt/connection.ts'
+import { networks } from '../wire/networks.ts'
 import { serverCertificate, type ServerCertificate } from './certificates.ts'
-import type { Configuration } from './configuration.ts'
+import { ConfigurationError, type Configuration } from './configuration.ts'
 import { firstInstance, type FirstInstance } from './first-start.ts'
 import { hubTransport } from './hub-transport.ts'
 import { latencySources } from './latency-sources.ts'
@@ -117,6 +118,7 @@ export async function openHubward(configuration: Configuration, log: Logger): Pr
         mqtt: { wanted: configuration.mqttPort, otherwise: configuration.mqttFallbackPort },
         amqp: { wanted: configuration.amqpPort, otherwise: configuration.amqpFallbackPort },
       },
+      isProxy: proxiesOf(configuration),
       http: [
         { owns: bundledHub.owns, handle: bundledHub.handle, largestBody: largestHubRequest },
         { owns: operators.owns, handle: operators.handle, largestBody: largestRequest },
@@ -150,6 +152,15 @@ async function certificateFor(configuration: Configuration, data: string): Promi
   }
   const names = new Set([deviceHost, ...hubNames, hostname(), 'localhost', '127.0.0.1', '::1'])
   return serverCertificate(data, [...names], Date.now)
+}
+
+function proxiesOf({ proxyPeers }: Configuration): ((address: string) => boolean) | undefined {
+  if (proxyPeers.length === 0) return undefined
+  try {
+    return networks(proxyPeers)
+  } catch (error) {
+    throw new ConfigurationError(`proxyPeers: ${error instanceof Error ? error.message : error}`)
+  }
 }
 
 function hubCa({ hubCa: file }: Configuration): string[] {

@@ -1,6 +1,7 @@
 import { constants } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https'
+import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https'
+import type { Server } from 'node:net'
 import { createServer as createTlsServer, type Server as TlsServer, type TlsOptions, type TLSSocket } from 'node:tls'
 import type { Duplex } from 'node:stream'
 import { AmqpConnection } from '../wire/amqp/connection.ts'
@@ -8,6 +9,7 @@ import type { AmqpLimits, AmqpService } from '../wire/amqp/service.ts'
 import { pathOf, readRequest, sendResponse, type HttpApi } from '../wire/http.ts'
 import { MqttConnection, type ByteStream, type MqttLimits, type MqttService } from '../wire/mqtt/connection.ts'
 import type { Peer } from '../wire/peer.ts'
+import { behindProxy } from './behind-proxy.ts'
 import { streamOfSocket, streamOfWebSocket } from './byte-stream.ts'
 import { webSockets, type Subprotocol } from './websocket.ts'
 
@@ -26,6 +28,8 @@ export interface Listening<Identity = unknown> {
   readonly mqttLimits: MqttLimits
   readonly amqp: AmqpService<Identity>
   readonly amqpLimits: AmqpLimits
+  /** Load balancers that say by the PROXY protocol where a connection came from; absent: there are none. */
+  readonly isProxy?: (address: string) => boolean
   readonly onFault: (fault: unknown) => void
 }
 
@@ -48,8 +52,6 @@ export interface BoundPort {
   readonly absent: readonly string[]
 }
 
-type Server = HttpsServer | TlsServer
-
 interface Opened {
   readonly servers: readonly Server[]
   readonly bound: BoundPort
@@ -69,8 +71,9 @@ export async function openListener<Identity>(listening: Listening<Identity>): Pr
   const tls = tlsOptions(listening)
   const peers = new WeakMap<Duplex, Peer>()
   const connections = new Set<Duplex>()
+  const proxies = listening.isProxy && behindProxy(listening.isProxy)
   const admit = (socket: TLSSocket) => {
-    peers.set(socket, peerOf(socket))
+    peers.set(socket, peerOf(socket, proxies?.of(socket)))
     connections.add(socket)
     socket.on('close', () => connections.delete(socket))
     socket.on('error', () => socket.destroy()) // a client that vanishes is no fault of ours
@@ -108,15 +111,22 @@ export async function openListener<Identity>(listening: Listening<Identity>): Pr
       socket.on('close', () => connection.streamClosed())
     })
 
-  const https = await listenEverywhere(openHttps, listening.ports.https, listening.addresses)
-  const mqtt = await listenEverywhere(openTls(serveMqtt), listening.ports.mqtt, listening.addresses)
-  const amqp = await listenEverywhere(openTls(serveAmqp), listening.ports.amqp, listening.addresses)
-  const servers = [...https.servers, ...mqtt.servers, ...amqp.servers]
-  for (const server of servers) server.on('tlsClientError', () => {}) // its socket is gone; there is nobody to tell
+  const speaking: (HttpsServer | TlsServer)[] = []
+  const opening = (open: () => HttpsServer | TlsServer) => (): Server => {
+    const server = open()
+    server.on('tlsClientError', () => {}) // its socket is gone; there is nobody to tell
+    speaking.push(server)
+    return proxies ? proxies.front(server) : server
+  }
+
+  const https = await listenEverywhere(opening(openHttps), listening.ports.https, listening.addresses)
+  const mqtt = await listenEverywhere(opening(openTls(serveMqtt)), listening.ports.mqtt, listening.addresses)
+  const amqp = await listenEverywhere(opening(openTls(serveAmqp)), listening.ports.amqp, listening.addresses)
+  const servers = new Set<Server>([...https.servers, ...mqtt.servers, ...amqp.servers, ...speaking])
 
   return {
     ports: { https: https.bound, mqtt: mqtt.bound, amqp: amqp.bound },
-    [Symbol.asyncDispose]: () => drain(servers, connections),
+    [Symbol.asyncDispose]: () => drain([...servers], connections),
   }
 }
 
@@ -140,10 +150,10 @@ function tlsOptions({ key, certificate }: Pick<Listening, 'key' | 'certificate'>
 }
 
 /** Read once, when the handshake is done: the call consumes the peer's chain. [client-findings, TLS] */
-function peerOf(socket: TLSSocket): Peer {
+function peerOf(socket: TLSSocket, source: string | undefined): Peer {
   const certificateChain: Buffer[] = []
   for (let at = socket.getPeerX509Certificate(); at; at = at.issuerCertificate) certificateChain.push(at.raw)
-  return { remoteAddress: (socket.remoteAddress ?? '').replace(/^::ffff:/, ''), certificateChain }
+  return { remoteAddress: (source ?? socket.remoteAddress ?? '').replace(/^::ffff:/, ''), certificateChain }
 }
 
 function serveHttp(
@@ -223,7 +233,7 @@ function codeOf(error: unknown): string | undefined {
 /** Take nothing new, let what is under way finish for a while, then cut. */
 async function drain(servers: readonly Server[], connections: ReadonlySet<Duplex>): Promise<void> {
   const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
-  for (const server of servers) if ('closeIdleConnections' in server) server.closeIdleConnections()
+  for (const server of servers) if (server instanceof HttpsServer) server.closeIdleConnections()
   const cut = setTimeout(() => connections.forEach((socket) => socket.destroy()), drainTimeout)
   await Promise.all(closed)
   clearTimeout(cut)

@@ -1,6 +1,6 @@
-import { BlockList, isIP } from 'node:net'
 import { isJsonObject, type Json, type JsonObject } from '../../model/json.ts'
 import type { LinkedHub } from '../../model/service.ts'
+import { networks } from '../../wire/networks.ts'
 import type { LatencySource } from '../lowest-latency.ts'
 import { byDistance } from './geography.ts'
 import { placeOf, type Place } from './place.ts'
@@ -53,7 +53,7 @@ function readRule(rule: Json, where: string): Rule {
   const to = destination(latency, location, where)
   if (typeof site === 'string') return { name: `site ${site}`, covers: (_, named) => named === site, ...to }
   if (typeof network !== 'string') throw new RulesInvalid(`${where}: expected \`network\` or \`site\``)
-  const covers = network_(network, where)
+  const covers = networkOf(network, where)
   return { name: network, covers, ...to }
 }
 
@@ -72,14 +72,10 @@ function milliseconds(host: string, value: JsonObject[string], where: string): [
   throw new RulesInvalid(`${where}: the latency of ${host} is not a number of milliseconds`)
 }
 
-function network_(text: string, where: string): Rule['covers'] {
-  const [address = '', prefix] = text.split('/')
-  const family = isIP(address)
-  const bits = prefix === undefined ? (family === 6 ? 128 : 32) : Number(prefix)
-  if (family === 0 || !Number.isInteger(bits) || bits < 0 || bits > (family === 6 ? 128 : 32)) {
-    throw new RulesInvalid(`${where}: ${text} is not a network such as 10.0.0.0/8`)
+function networkOf(text: string, where: string): Rule['covers'] {
+  try {
+    return networks([text])
+  } catch (error) {
+    throw new RulesInvalid(`${where}: ${error instanceof Error ? error.message : error}`)
   }
-  const list = new BlockList()
-  list.addSubnet(address, bits, family === 6 ? 'ipv6' : 'ipv4')
-  return (device) => isIP(device) !== 0 && list.check(device, isIP(device) === 6 ? 'ipv6' : 'ipv4')
 }
