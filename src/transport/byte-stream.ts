@@ -2,12 +2,18 @@ import type { TLSSocket } from 'node:tls'
 import type { WebSocket } from 'ws'
 import type { ByteStream } from '../wire/mqtt/connection.ts'
 
+const lingering = 2_000
+
 /** A TLS socket as a stream of bytes. */
 export function streamOfSocket(socket: TLSSocket): ByteStream {
   return {
     send: (bytes) => void socket.write(bytes),
     destroy: () => socket.destroy(),
-    end: () => socket.end(),
+    end: () => {
+      socket.end()
+      // A client need not close its own half; it has this long to read what was said to it.
+      setTimeout(() => socket.destroy(), lingering).unref()
+    },
     pause: () => socket.pause(),
     resume: () => socket.resume(),
   }

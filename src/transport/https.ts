@@ -35,7 +35,8 @@ async function dispatch(request: HttpRequest, trackingId: string, transport: Dev
     throw new Refusal('PathUnknown', `${request.method} ${request.path.slice(0, 200)}`)
   }
   if (request.overlong) throw new Refusal('BodyTooLarge', `the body is longer than ${largestRequest} bytes`)
-  const body = action === 'operations' ? {} : readRegisterBody(request.body)
+  const resource = action?.toLowerCase()
+  const body = resource === 'operations' ? {} : readBody(request)
   const device: DeviceRequest = {
     idScope,
     registrationId,
@@ -48,7 +49,7 @@ async function dispatch(request: HttpRequest, trackingId: string, transport: Dev
     remoteAddress: request.peer.remoteAddress,
     trackingId,
   }
-  switch (action?.toLowerCase()) {
+  switch (resource) {
     case 'register':
       demandMethod(request, 'PUT', operationId === '')
       return register(device, request, transport)
@@ -61,6 +62,15 @@ async function dispatch(request: HttpRequest, trackingId: string, transport: Dev
     default:
       throw new Refusal('PathUnknown', `${request.method} ${request.path.slice(0, 200)}`)
   }
+}
+
+/** Whatever calls itself JSON, or nothing, is taken at its word. [device-wire §1.6] */
+function readBody(request: HttpRequest): RegisterBody {
+  const type = header(request, 'content-type')
+  if (request.body.length > 0 && type !== undefined && !/json/i.test(type)) {
+    throw new Refusal('MediaTypeUnsupported', 'the content type is not JSON')
+  }
+  return readRegisterBody(request.body)
 }
 
 /** Always 202, also when the outcome is known: C# throws on anything else. [device-wire §0.1] */

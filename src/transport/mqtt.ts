@@ -7,7 +7,7 @@ import type { DeviceRequest } from '../registration/admit.ts'
 import { connack, subscriptionRefused, type Connect, type Publish } from '../wire/mqtt/packets.ts'
 import { MalformedPacket } from '../wire/mqtt/reader.ts'
 import type { Admission, MqttConnection, MqttService, MqttSession } from '../wire/mqtt/connection.ts'
-import { newTrackingId, refused, type DeviceTransport } from './answer.ts'
+import { largestRequest, newTrackingId, refused, type DeviceTransport } from './answer.ts'
 import { operationJson, readRegisterBody } from './device-json.ts'
 
 /** The only filter a device may subscribe to. [device-wire §3.2] */
@@ -110,6 +110,7 @@ function session(
       if (filters.includes(responses)) subscribed = false
     },
     publish: (packet) => {
+      if (packet.payload.length > largestRequest) throw new MalformedPacket('a request beyond the limit')
       const request = readRequest(packet)
       if (++underWay > mostAtOnce) throw new MalformedPacket('too many requests at once')
       // Not awaited: PUBACK goes first, the answer after it. [device-wire §0.7]

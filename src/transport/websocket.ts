@@ -35,6 +35,8 @@ export function webSockets(largestMessage: number, subprotocols: Readonly<Record
       }
       server.handleUpgrade(request, socket, head, (webSocket) => {
         webSocket.on('error', () => webSocket.terminate()) // broken frames; the connection is over
+        // MQTT and AMQP travel in binary frames only. [MQTT-6.0.0-1]
+        webSocket.on('message', (_, isBinary) => isBinary || webSocket.terminate())
         subprotocols[webSocket.protocol.toLowerCase()]?.(webSocket, peer)
       })
     },

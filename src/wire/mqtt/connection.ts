@@ -88,7 +88,8 @@ export class MqttConnection {
   /** Feed bytes from the stream. */
   receive(chunk: Buffer): void {
     if (this.#closed) return
-    this.#timer.refresh()
+    // Before its CONNECT a client is not kept by bytes that trickle in. [device-wire §3.6]
+    if (this.#session) this.#timer.refresh()
     try {
       for (const packet of this.#reader.read(chunk)) this.#queue.push(packet)
     } catch (error) {

@@ -89,6 +89,8 @@ function parse(first: number, body: Buffer): Packet {
 function connect(fields: Fields): Connect {
   const protocol = fields.text()
   const level = fields.byte()
+  // What follows is laid out differently; the refusal needs no more. [MQTT-3.1.2-2]
+  if (level !== 4) return { type: 'connect', protocol, level, clientId: '', cleanSession: true, keepAlive: 0 }
   const flags = fields.byte()
   demand((flags & 1) === 0, 'the reserved CONNECT flag is set')
   const keepAlive = fields.number()
