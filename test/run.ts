@@ -35,7 +35,7 @@ if (chosen.some((suite) => suite !== 'unit')) await Promise.all([ensureNodeSdk()
 const countsOf = new Map<string, Counts>()
 const closing: string[] = []
 // Two at a time: most of a black-box test is waiting for another process.
-const events = run({ files: [...files.values()].flat(), concurrency: 2, cwd: root })
+const events = run({ files: [...files.values()].flat(), concurrency: 2, cwd: root, timeout: 300_000 })
 for await (const text of Readable.from(withoutClosingLines(events)).pipe(new spec())) process.stdout.write(String(text))
 
 const all = countsOf.get('')

@@ -9,7 +9,7 @@ import {
   type ProvisioningResult,
 } from '../../sdk/runner.ts'
 import { attestationKinds, type AttestationKind, type Enrolled } from '../fixtures/enrollments.ts'
-import { startService, type Service } from '../fixtures/service.ts'
+import { startService } from '../fixtures/service.ts'
 
 interface Sdk {
   readonly name: string
@@ -25,9 +25,9 @@ const sdks: readonly Sdk[] = [
   {
     name: 'Node',
     open: openNodeRunner,
-    transports: ['http', 'mqtt', 'mqtt-ws'],
+    transports: ['http', 'mqtt', 'mqtt-ws', 'amqp', 'amqp-ws'],
     disabled: /^SyntaxError: status is disabled$/,
-    refused: /^UnauthorizedError: |: Connection refused: Not authorized$/,
+    refused: /^(UnauthorizedError|NotConnectedError|amqp:unauthorized-access): |: Connection refused: Not authorized$/,
   },
   {
     name: 'Python',
@@ -51,7 +51,7 @@ const outcomes: Readonly<Record<string, (cell: Cell) => Promise<void>>> = {
   'is assigned to a hub and reads its initial twin there': async (cell) => {
     await cell.enroll('enabled')
     const result = await cell.provision(cell.enrolled.credential, true)
-    assertAssigned(cell, result, 'initialAssignment')
+    assertAssigned(cell, result)
     assert.equal(result.twin?.desired['cell'], cell.registrationId)
   },
   'is told that its enrollment is disabled': async (cell) => {
@@ -68,9 +68,11 @@ const outcomes: Readonly<Record<string, (cell: Cell) => Promise<void>>> = {
   'keeps its hub when it registers again': async (cell) => {
     await cell.enroll('enabled')
     const first = await cell.provision(cell.enrolled.credential)
-    assertAssigned(cell, first, 'initialAssignment')
+    assertAssigned(cell, first)
     const again = await cell.provision(cell.enrolled.credential, true)
-    assertAssigned(cell, again, 'reprovisionedToInitialAssignment')
+    assertAssigned(cell, again)
+    const { substatus } = (await service.operate('GET', `/registrations/${cell.registrationId}`)).json()
+    assert.equal(substatus, 'reprovisionedToInitialAssignment', 'the service knows better')
     assert.equal(again.assignedHub, first.assignedHub)
     assert.equal(again.twin?.desired['cell'], cell.registrationId)
   },
@@ -91,9 +93,9 @@ for (const sdk of sdks) {
   const runner = await sdk.open({ caFile: service.caFile })
   describe(`the ${sdk.name} SDK`, { concurrency: 8 }, () => {
     after(() => runner[Symbol.asyncDispose]())
-    for (const { transport, kind, outcome, name } of cellsOf(sdk)) {
+    for (const { transport, kind, prove, name } of cellsOf(sdk)) {
       test(name, async () => {
-        await outcomes[outcome]?.(await cell({ sdk, runner, transport, kind }))
+        await prove(await cell({ sdk, runner, transport, kind }))
         passed.add(name)
       })
     }
@@ -103,16 +105,16 @@ for (const sdk of sdks) {
 interface Coordinates {
   readonly transport: DeviceTransport
   readonly kind: AttestationKind
-  readonly outcome: string
+  readonly prove: (cell: Cell) => Promise<void>
   readonly name: string
 }
 
 function cellsOf(sdk: Sdk): Coordinates[] {
   return sdk.transports.flatMap((transport) =>
     attestationKinds.flatMap((kind) =>
-      Object.keys(outcomes).map((outcome) => {
+      Object.entries(outcomes).map(([outcome, prove]) => {
         const name = `${sdk.name} over ${transport} with ${kind.name} ${outcome}`
-        return { transport, kind, outcome, name }
+        return { transport, kind, prove, name }
       }),
     ),
   )
@@ -144,10 +146,11 @@ async function cell(at: {
   }
 }
 
-function assertAssigned(cell: Cell, result: ProvisioningResult, substatus: string): void {
+/** Both SDKs send api-version 2019-03-31, which never sees another substatus on the hub it had. [service-wire §10.4] */
+function assertAssigned(cell: Cell, result: ProvisioningResult): void {
   assert.equal(result.error, undefined)
   assert.equal(result.status, 'assigned')
-  assert.equal(result.substatus, substatus)
+  assert.equal(result.substatus, 'initialAssignment')
   assert.equal(result.deviceId, cell.registrationId)
   assert.ok(hubs.includes(result.assignedHub ?? ''), `${result.assignedHub} is one of the linked hubs`)
 }
