@@ -17,7 +17,7 @@ export async function serviceUnderTest(network: string): Promise<Service> {
       assert.ok(service.running(), 'nothing in this file ended the process')
       assert.doesNotMatch(
         service.log(),
-        /"level":"?(?:error|fatal|50|60)\b|^ +at .+:\d+:\d+\)?$/m,
+        /\b(?:ERROR|FATAL)\b|"level":[56]0|^ +at .+:\d+:\d+\)?$/m,
         'no fault was logged',
       )
     } finally {
