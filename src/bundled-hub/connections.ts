@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from './json.ts'
+import type { Json, JsonObject } from '../wire/json.ts'
 
 /** What a device answered to a direct method. */
 export interface MethodAnswer {

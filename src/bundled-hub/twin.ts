@@ -1,9 +1,9 @@
 import type { Row } from '../sqlite/database.ts'
 import { type Identity, type Presence, thumbprintsJson, time } from './identity.ts'
-import { type JsonObject, storedObject } from './json.ts'
+import { type JsonObject, storedObject } from '../wire/json.ts'
 import { HubRefusal } from './hub-refusal.ts'
 import { difference, mergeMetadata, mergePatch } from './merge-patch.ts'
-import { patchFault, sizeFault, type TwinFault, type TwinPart } from './twin-rules.ts'
+import { patchFault, sizeFault, type TwinFault, type TwinPart } from '../wire/twin-rules.ts'
 
 /** Desired or reported properties, with when each was written. */
 export interface Collection {

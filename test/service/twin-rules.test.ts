@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { patchFault, sizeFault } from '../../src/bundled-hub/twin-rules.ts'
+import { patchFault, sizeFault } from '../../src/wire/twin-rules.ts'
 import { readInitialTwin } from '../../src/enrollment/initial-twin.ts'
 import { members } from '../../src/enrollment/members.ts'
 import type { Json, JsonObject } from '../../src/model/json.ts'
