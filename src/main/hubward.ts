@@ -10,9 +10,11 @@ import { symmetricKey } from '../attestation/symmetric-key.ts'
 import { tpm } from '../attestation/tpm.ts'
 import { x509 } from '../attestation/x509.ts'
 import { openBundledHub } from '../bundled-hub/bundled-hub.ts'
+import { ordinaryRules } from '../enrollment/rules.ts'
 import { httpsTransport } from '../hub/https-transport.ts'
 import { iotHub } from '../hub/iot-hub.ts'
 import type { LinkedHub } from '../model/service.ts'
+import { decisionJournal, type Retention } from '../registration/decision-journal.ts'
 import { registrar } from '../registration/register.ts'
 import { cachedStore } from '../store/cached-store.ts'
 import { openSqliteStore } from '../store/sqlite-store.ts'
@@ -27,6 +29,7 @@ import type { MqttLimits } from '../wire/mqtt/connection.ts'
 import { networks } from '../wire/networks.ts'
 import { serverCertificate, type ServerCertificate } from './certificates.ts'
 import { ConfigurationError, type Configuration } from './configuration.ts'
+import { customCode } from './custom-code.ts'
 import { firstInstance, type FirstInstance } from './first-start.ts'
 import { hubTransport } from './hub-transport.ts'
 import { latencySources } from './latency-sources.ts'
@@ -65,6 +68,7 @@ export async function openHubward(configuration: Configuration, log: Logger): Pr
 
   await using opened = new AsyncDisposableStack()
   const store = opened.use(cachedStore(openSqliteStore(data), clock, cacheFreshFor))
+  const journal = opened.use(decisionJournal(store, decisionRetention(configuration), clock, onFault))
   const bundledHub = opened.use(await openBundledHub({ directory: data, hostNames: hubNames, clock, onFault }))
   const hubConnectionStrings = hubNames.map((hostName) => bundledHub.connectionString(hostName))
   const first = await firstInstance(store, deviceHost, hubConnectionStrings, clock)
@@ -73,6 +77,12 @@ export async function openHubward(configuration: Configuration, log: Logger): Pr
   const patience = { limit: configuration.hubPatience, clock, random: Math.random }
   const hubs = (link: LinkedHub) => iotHub(link, transport, clock, patience)
 
+  const automatic = {
+    hashed: evenlyWeighted,
+    geoLatency: lowestLatency(latencySources(configuration)),
+    static: staticConfiguration,
+  }
+  const custom = opened.adopt(customCode(configuration, data, automatic, clock), (code) => code.close()).policy
   const register = registrar({
     store,
     attestation: {
@@ -80,18 +90,14 @@ export async function openHubward(configuration: Configuration, log: Logger): Pr
       x509: attestationKind(x509(store, clock, configuration.certificateDates)),
       tpm: attestationKind(tpm(clock, nonceSecret(data))),
     },
-    allocation: {
-      policies: {
-        hashed: evenlyWeighted,
-        geoLatency: lowestLatency(latencySources(configuration)),
-        static: staticConfiguration,
-      },
-      broken: () => undefined,
-    },
+    allocation: { policies: { ...automatic, custom }, broken: () => undefined },
     hubs,
     clock,
     shortWait: configuration.shortWait,
-    onDecision: (decision) => logDecision(log, decision),
+    onDecision: (decision) => {
+      logDecision(log, decision)
+      journal.record(decision)
+    },
     onFault,
   })
   opened.defer(register.idle)
@@ -106,6 +112,7 @@ export async function openHubward(configuration: Configuration, log: Logger): Pr
   const operators = serviceApi({
     store,
     clock,
+    rules: { ...ordinaryRules, allowHttpWebhooks: configuration.webhookHttp === 'allow' },
     log: { audit: (line) => log.debug({ audit: { ...line, changes: undefined } }, line.operationName), fault: onFault },
   })
   const certificate = await certificateFor(configuration, data)
@@ -161,6 +168,10 @@ function proxiesOf({ proxyPeers }: Configuration): ((address: string) => boolean
   } catch (error) {
     throw new ConfigurationError(`proxyPeers: ${error instanceof Error ? error.message : error}`)
   }
+}
+
+function decisionRetention({ decisionDays, decisionsKept }: Configuration): Retention {
+  return { age: decisionDays * 24 * 60 * 60 * 1000, count: decisionsKept }
 }
 
 function hubCa({ hubCa: file }: Configuration): string[] {

@@ -45,7 +45,14 @@ export function deviceSasl(transport: DeviceTransport, peer: Peer): SaslMechanis
   const plain: SaslMechanism<Identity> = async (initialResponse) => {
     const said = readPlain(initialResponse)
     const device = said && readAddress(said.userName)
-    return device && prove(device, { kind: 'token', token: said.password })
+    if (device) return prove(device, { kind: 'token', token: said.password })
+    const found = said ? JSON.stringify(said.userName.slice(0, 200)) : 'no user name and password'
+    const credential: Credential = said ? { kind: 'token', token: said.password } : { kind: 'none' }
+    transport.registrar.turnedAway(
+      { ...request({ idScope: '', registrationId: '' }, credential), asked: 'connect' },
+      new Refusal('SaslResponseInvalid', `PLAIN: expected {idScope}/registrations/{registrationId}, found ${found}`),
+    )
+    return undefined
   }
 
   const tpm: SaslMechanism<Identity> = async (initialResponse, challenge) => {

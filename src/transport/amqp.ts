@@ -4,6 +4,7 @@ import { registrationKey } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Operation } from '../model/registration.ts'
 import type { DeviceRequest } from '../registration/admit.ts'
+import type { Attempt } from '../registration/trail.ts'
 import { int } from '../wire/amqp/encoding.ts'
 import type { AmqpMessage, AmqpReply } from '../wire/amqp/message.ts'
 import type { AmqpError } from '../wire/amqp/performatives.ts'
@@ -30,7 +31,9 @@ export function deviceAmqp(transport: DeviceTransport): AmqpService<Identity> {
         'CredentialMissing',
         'neither a SASL exchange nor a client certificate came before OPEN',
       )
-      return { refused: amqpError(nobody, newTrackingId(), transport) }
+      return {
+        refused: amqpError(nobody, attemptOf({ credential: { kind: 'none' } }, peer, newTrackingId()), transport),
+      }
     },
   }
 }
@@ -55,7 +58,8 @@ function client(identity: Identity, peer: Peer, transport: DeviceTransport): Amq
       device ??= asked
       return undefined
     } catch (error) {
-      return amqpError(error, trackingId, transport)
+      const attempt = attemptOf({ ...identity, device: readAddress(link.address) ?? device }, peer, trackingId)
+      return amqpError(error, { ...attempt, asked: 'connect' }, transport)
     }
   }
 
@@ -64,7 +68,7 @@ function client(identity: Identity, peer: Peer, transport: DeviceTransport): Amq
     try {
       return { reply: await answer(message, link, trackingId) }
     } catch (error) {
-      return { rejected: amqpError(error, trackingId, transport) }
+      return { rejected: amqpError(error, attemptOf({ ...identity, device }, peer, trackingId), transport) }
     }
   }
 
@@ -115,8 +119,13 @@ function bothSpellings<T>(seconds: T): readonly (readonly [string, T])[] {
   ]
 }
 
-function amqpError(error: unknown, trackingId: string, transport: DeviceTransport): AmqpError {
-  const { status, json, retryAfter } = refused(error, trackingId, transport)
+function attemptOf({ device, credential }: Identity, { remoteAddress }: Peer, trackingId: string): Attempt {
+  const { idScope, registrationId } = device ?? { idScope: '', registrationId: '' }
+  return { idScope, registrationId, credential, protocol: 'Amqp', userAgent: '', remoteAddress, trackingId }
+}
+
+function amqpError(error: unknown, attempt: Attempt, transport: DeviceTransport): AmqpError {
+  const { status, json, retryAfter } = refused(error, attempt, transport)
   const info = retryAfter === undefined ? undefined : bothSpellings(int(retryAfter))
   return { condition: conditionOf(status), description: json, info }
 }

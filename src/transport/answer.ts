@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { Refusal } from '../model/refusal.ts'
 import type { Clock } from '../model/timestamp.ts'
 import type { Registrar } from '../registration/register.ts'
+import type { Attempt } from '../registration/trail.ts'
 import { errorBody, type ErrorBody } from './error-body.ts'
 
 /** What every device transport works with. */
@@ -21,12 +22,14 @@ export const largestRequest = 96 * 1024
 /** Seconds that a throttled device is asked to stay away when nothing better is known. */
 const throttledFor = 5
 
-/** How a request that threw is answered; what is not a refusal is reported. */
+/** How a request that threw is answered; that there was one is told, and what is not a refusal is reported. */
 export function refused(
   thrown: unknown,
-  trackingId: string,
-  { clock, onFault }: Pick<DeviceTransport, 'clock' | 'onFault'>,
+  attempt: Attempt,
+  { clock, onFault, registrar }: Pick<DeviceTransport, 'clock' | 'onFault' | 'registrar'>,
 ): ErrorBody & { readonly retryAfter: number | undefined } {
+  const { trackingId } = attempt
+  registrar.turnedAway(attempt, thrown)
   if (!(thrown instanceof Refusal)) onFault(thrown, trackingId)
   const error = errorBody(thrown, { trackingId, now: clock() })
   const later = error.status === 429 || error.status >= 500

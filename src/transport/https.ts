@@ -1,6 +1,7 @@
 import type { Credential } from '../attestation/attestation.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { DeviceRequest } from '../registration/admit.ts'
+import type { Attempt } from '../registration/trail.ts'
 import { header, type HttpApi, type HttpRequest, type HttpResponse } from '../wire/http.ts'
 import { largestRequest, newTrackingId, refused, type DeviceTransport } from './answer.ts'
 import { challengeJson, operationJson, readRegisterBody, registrationJson, type RegisterBody } from './device-json.ts'
@@ -15,7 +16,7 @@ export function deviceHttps(transport: DeviceTransport): HttpApi {
       try {
         return respond(trackingId, await dispatch(request, trackingId, transport))
       } catch (error) {
-        const { status, json, errorCode, retryAfter } = refused(error, trackingId, transport)
+        const { status, json, errorCode, retryAfter } = refused(error, attemptOf(request, trackingId), transport)
         return respond(trackingId, { status, json, retryAfter, headers: { 'x-ms-error-code': String(errorCode) } })
       }
     },
@@ -45,7 +46,7 @@ async function dispatch(request: HttpRequest, trackingId: string, transport: Dev
     bodyRegistrationId: body.registrationId,
     payload: body.payload,
     protocol: 'Http',
-    userAgent: header(request, 'user-agent') ?? header(request, 'useragent') ?? '', // the C SDK writes it without a hyphen
+    userAgent: userAgentOf(request),
     remoteAddress: request.peer.remoteAddress,
     trackingId,
   }
@@ -62,6 +63,25 @@ async function dispatch(request: HttpRequest, trackingId: string, transport: Dev
     default:
       throw new Refusal('PathUnknown', `${request.method} ${request.path.slice(0, 200)}`)
   }
+}
+
+/** What can be said of a request that was refused before it was read. */
+function attemptOf(request: HttpRequest, trackingId: string): Attempt {
+  const [idScope = '', , registrationId = ''] = request.path.split('/').slice(1)
+  return {
+    trackingId,
+    idScope,
+    registrationId: unescaped(registrationId),
+    protocol: 'Http',
+    userAgent: userAgentOf(request),
+    remoteAddress: request.peer.remoteAddress,
+    credential: credentialOf(request, {}),
+  }
+}
+
+/** The C SDK writes the header without a hyphen. */
+function userAgentOf(request: HttpRequest): string {
+  return header(request, 'user-agent') ?? header(request, 'useragent') ?? ''
 }
 
 /** Whatever calls itself JSON, or nothing, is taken at its word. [device-wire §1.6] */
@@ -121,6 +141,14 @@ function decode(segment: string): string {
     return decodeURIComponent(segment)
   } catch {
     throw new Refusal('PathUnknown', 'the path is not percent-encoded properly')
+  }
+}
+
+function unescaped(segment: string): string {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    return segment
   }
 }
 

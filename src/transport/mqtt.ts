@@ -4,6 +4,7 @@ import type { Credential } from '../attestation/attestation.ts'
 import { isRegistrationId, registrationKey } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { DeviceRequest } from '../registration/admit.ts'
+import type { Attempt } from '../registration/trail.ts'
 import { connack, subscriptionRefused, type Connect, type Publish } from '../wire/mqtt/packets.ts'
 import { MalformedPacket } from '../wire/mqtt/reader.ts'
 import type { Admission, MqttConnection, MqttService, MqttSession } from '../wire/mqtt/connection.ts'
@@ -21,11 +22,19 @@ export function deviceMqtt(transport: DeviceTransport): MqttService {
   const current = new Map<string, MqttConnection>()
 
   return (connect, connection) => {
-    const identity = readUserName(connect.userName ?? '')
-    if (!identity) return { refused: connack.badUserNameOrPassword }
+    const userName = connect.userName ?? ''
+    const identity = readUserName(userName)
     const credential = credentialOf(connect, connection)
-    const code = structure(connect, identity, credential)
-    if (code !== connack.accepted) return { refused: code }
+    const nobody = { idScope: '', registrationId: connect.clientId, userAgent: '' }
+    const device = { ...(identity ?? nobody), credential }
+    try {
+      if (!identity) throw new Refusal('MqttUserNameInvalid', expectedUserName(userName))
+      checkStructure(connect, identity, credential)
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      transport.registrar.turnedAway({ ...attemptOf(device, connection), asked: 'connect' }, error)
+      return { refused: identity ? connack.notAuthorized : connack.badUserNameOrPassword }
+    }
     return session({ ...identity, credential }, connection, transport, current)
   }
 }
@@ -68,7 +77,7 @@ function session(
         ? { status: 202, json, retryAfter: transport.retryAfter }
         : { status: 200, json }
     } catch (error) {
-      return refused(error, trackingId, transport)
+      return refused(error, { ...attemptOf(identity, connection), trackingId }, transport)
     }
   }
 
@@ -110,7 +119,11 @@ function session(
       if (filters.includes(responses)) subscribed = false
     },
     publish: (packet) => {
-      if (packet.payload.length > largestRequest) throw new MalformedPacket('a request beyond the limit')
+      if (packet.payload.length > largestRequest) {
+        const tooLarge = new Refusal('BodyTooLarge', `the body is longer than ${largestRequest} bytes`)
+        transport.registrar.turnedAway(attemptOf(identity, connection), tooLarge)
+        throw new MalformedPacket('a request beyond the limit')
+      }
       const request = readRequest(packet)
       if (++underWay > mostAtOnce) throw new MalformedPacket('too many requests at once')
       // Not awaited: PUBACK goes first, the answer after it. [device-wire §0.7]
@@ -159,20 +172,45 @@ function credentialOf({ password }: Connect, { peer }: MqttConnection): Credenti
 }
 
 /** What is wrong on the face of it is refused here; credentials are checked at register, as the real service does. [device-wire §3.1] */
-function structure({ clientId }: Connect, { registrationId }: Identity, credential: Credential) {
-  if (!isRegistrationId(registrationId) || registrationKey(clientId) !== registrationKey(registrationId)) {
-    return connack.notAuthorized
+function checkStructure({ clientId }: Connect, { registrationId }: Identity, credential: Credential): void {
+  if (!isRegistrationId(registrationId)) {
+    throw new Refusal('RegistrationIdInvalid', `${quoted(registrationId)} is not a registration ID`)
   }
-  if (credential.kind === 'none') return connack.notAuthorized
-  if (credential.kind === 'certificate') {
-    try {
-      presentedChain({ credential, registrationId })
-    } catch (error) {
-      if (error instanceof Refusal) return connack.notAuthorized
-      throw error
-    }
+  if (registrationKey(clientId) !== registrationKey(registrationId)) {
+    const found = `expected the client ID ${registrationId}, as the user name says; found ${quoted(clientId)}`
+    throw new Refusal('MqttClientIdMismatch', found)
   }
-  return connack.accepted
+  if (credential.kind === 'none') throw new Refusal('CredentialMissing', 'no password and no certificate were sent')
+  if (credential.kind === 'certificate') presentedChain({ credential, registrationId })
+}
+
+function expectedUserName(found: string): string {
+  return `expected {idScope}/registrations/{registrationId}/api-version=…, found ${quoted(found)}`
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text.slice(0, 200))
+}
+
+function attemptOf(
+  {
+    idScope,
+    registrationId,
+    userAgent,
+    credential,
+  }: Omit<Identity, 'apiVersion'> & { readonly credential: Credential },
+  { peer }: MqttConnection,
+): Attempt {
+  const { remoteAddress } = peer
+  return {
+    idScope,
+    registrationId,
+    userAgent,
+    credential,
+    protocol: 'Mqtt',
+    remoteAddress,
+    trackingId: newTrackingId(),
+  }
 }
 
 const requestTopic = /^\$dps\/registrations\/(PUT\/iotdps-register|GET\/iotdps-get-operationstatus)\/?\?(.*)$/
