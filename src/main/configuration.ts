@@ -183,6 +183,30 @@ export const settings = {
     10_000_000,
     'Decision records that each instance keeps at most, of about 1 KiB each; the newest stay.',
   ),
+  managementListen: text(
+    'management-listen',
+    'HUBWARD_MANAGEMENT_LISTEN',
+    '',
+    'The address of the control plane; without one, a loopback address among those of `listen`, or 127.0.0.1.',
+  ),
+  managementPort: port(
+    'management-port',
+    'HUBWARD_MANAGEMENT_PORT',
+    8444,
+    'The port of the control plane; any other where it is taken.',
+  ),
+  managementToken: choice(
+    'management-token',
+    'HUBWARD_MANAGEMENT_TOKEN_AT_START',
+    ['keep', 'renew'],
+    "Whether this start makes a new administrator's token and revokes the one before; the first start makes one anyway.",
+  ),
+  serviceDomain: text(
+    'service-domain',
+    'HUBWARD_SERVICE_DOMAIN',
+    '',
+    'The domain below which new instances get the host name of their service API; without one, `device-host`, or `localhost` where that is an address.',
+  ),
   log: choice('log', 'HUBWARD_LOG', ['text', 'json'], 'How the log is written.'),
 } as const
 
@@ -259,7 +283,13 @@ function readEnvironment(environment: Readonly<NodeJS.ProcessEnv>): Map<string, 
   return given
 }
 
-const exported = new Set(['HUBWARD_ID_SCOPE', 'HUBWARD_SERVICE_CONNECTION_STRING', 'HUBWARD_CA_FILE'])
+const exported = new Set([
+  'HUBWARD_ID_SCOPE',
+  'HUBWARD_SERVICE_CONNECTION_STRING',
+  'HUBWARD_CA_FILE',
+  'HUBWARD_MANAGEMENT_ENDPOINT',
+  'HUBWARD_MANAGEMENT_TOKEN',
+])
 
 function readFile(path: string): Map<string, string> {
   let content: unknown

@@ -6,7 +6,7 @@ import type { Hubward } from './hubward.ts'
 
 /** What a device or an operator needs to know to use the running service. */
 export function connectionFacts({ deviceHost }: Configuration, hubward: Hubward): ReadonlyMap<string, string> {
-  const { first, ports, caFile, hubConnectionStrings } = hubward
+  const { first, ports, caFile, hubConnectionStrings, management } = hubward
   return new Map([
     ['HUBWARD_DEVICE_HOST', deviceHost],
     ['HUBWARD_ID_SCOPE', first.service.idScope],
@@ -15,6 +15,9 @@ export function connectionFacts({ deviceHost }: Configuration, hubward: Hubward)
     ['HUBWARD_HTTPS_PORT', String(ports.https.port)],
     ['HUBWARD_MQTT_PORT', String(ports.mqtt.port)],
     ['HUBWARD_AMQP_PORT', String(ports.amqp.port)],
+    ['HUBWARD_MANAGEMENT_ENDPOINT', management.endpoint],
+    // Only its hash is kept, so a later start cannot tell it again.
+    ...(management.token === undefined ? [] : [['HUBWARD_MANAGEMENT_TOKEN', management.token] as const]),
     ...hubConnectionStrings.map((text, index): [string, string] => [
       `HUBWARD_HUB_${index + 1}_CONNECTION_STRING`,
       text,
@@ -54,6 +57,10 @@ export function welcome(
     `  Listening on   ${listen.join(', ')}   (--listen :: lets other machines in)`,
     `  CA file        ${ca}`,
     `  Service        ${fact('SERVICE_CONNECTION_STRING')}`,
+    `  Control plane  ${fact('MANAGEMENT_ENDPOINT')}`,
+    ...(hubward.management.token === undefined
+      ? []
+      : [`  Administrator  ${hubward.management.token}   (shown this once)`]),
     '',
     '  SDKs trust the CA by   Node    NODE_EXTRA_CA_CERTS=<CA file>',
     '                         Python  server_verification_cert=<its text>, or SSL_CERT_FILE=<CA file>',

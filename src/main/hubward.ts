@@ -13,15 +13,19 @@ import { openBundledHub } from '../bundled-hub/bundled-hub.ts'
 import { ordinaryRules } from '../enrollment/rules.ts'
 import { httpsTransport } from '../hub/https-transport.ts'
 import { iotHub } from '../hub/iot-hub.ts'
+import { admitsAddress } from '../model/ip-filter.ts'
 import type { LinkedHub } from '../model/service.ts'
 import { decisionJournal, type Retention } from '../registration/decision-journal.ts'
 import { registrar } from '../registration/register.ts'
 import { cachedStore } from '../store/cached-store.ts'
 import { openSqliteStore } from '../store/sqlite-store.ts'
+import type { Reader } from '../store/store.ts'
 import { deviceAmqp } from '../transport/amqp.ts'
 import { largestRequest, type DeviceTransport } from '../transport/answer.ts'
 import { deviceHttps } from '../transport/https.ts'
 import { openListener, type Listener } from '../transport/listener.ts'
+import { bearerAuthority, dataAuthority } from '../transport/management-api/authority.ts'
+import type { ManagementListener } from '../transport/management-api/listener.ts'
 import { deviceMqtt } from '../transport/mqtt.ts'
 import { serviceApi } from '../transport/service-api/service-api.ts'
 import type { AmqpLimits } from '../wire/amqp/service.ts'
@@ -34,12 +38,19 @@ import { firstInstance, type FirstInstance } from './first-start.ts'
 import { hubTransport } from './hub-transport.ts'
 import { latencySources } from './latency-sources.ts'
 import { logDecision } from './log.ts'
+import { administratorToken, managementAddress, openManagement, watchExpiry } from './management.ts'
 import { nonceSecret } from './nonce-secret.ts'
 
 /** A running service; disposing it lets what is under way finish, then closes everything. */
 export interface Hubward extends AsyncDisposable {
   readonly first: FirstInstance
   readonly ports: Listener['ports']
+  readonly management: {
+    /** The URL of the control plane. */
+    readonly endpoint: string
+    /** The administrator's token, if this start made one. */
+    readonly token: string | undefined
+  }
   readonly caFile: string
   readonly hubConnectionStrings: readonly string[]
 }
@@ -109,13 +120,16 @@ export async function openHubward(configuration: Configuration, log: Logger): Pr
     retryAfter: configuration.retryAfter,
     answerDelay: configuration.answerDelay,
   }
+  const authority = bearerAuthority(store, clock)
   const operators = serviceApi({
     store,
     clock,
+    bearer: dataAuthority(authority),
+    admits: (remoteAddress, service) => admitsAddress(service, remoteAddress, 'serviceApi'),
     rules: { ...ordinaryRules, allowHttpWebhooks: configuration.webhookHttp === 'allow' },
     log: { audit: (line) => log.debug({ audit: { ...line, changes: undefined } }, line.operationName), fault: onFault },
   })
-  const certificate = await certificateFor(configuration, data)
+  const certificate = await certificateFor(configuration, data, store)
   const listener = opened.use(
     await openListener({
       ...certificate,
@@ -138,12 +152,32 @@ export async function openHubward(configuration: Configuration, log: Logger): Pr
       onFault,
     }),
   )
+  const management: ManagementListener = opened.use(
+    await openManagement({
+      configuration,
+      store,
+      clock,
+      log,
+      authority,
+      certificate,
+      routes: [],
+      http: [],
+      onHostNames: async () => {
+        const renewed = await certificateFor(configuration, data, store)
+        listener.renew(renewed)
+        management.renew(renewed)
+      },
+    }),
+  )
+  opened.use(watchExpiry(store, clock, log))
+  const token = await administratorToken(store, configuration, clock)
   await register.resume()
 
   const open = opened.move()
   return {
     first,
     ports: listener.ports,
+    management: { endpoint: managementEndpoint(configuration, management), token },
     caFile: certificate.caFile,
     hubConnectionStrings,
     [Symbol.asyncDispose]: () => open.disposeAsync(),
@@ -151,14 +185,22 @@ export async function openHubward(configuration: Configuration, log: Logger): Pr
 }
 
 /** The operator's own certificate, or one of our making. */
-async function certificateFor(configuration: Configuration, data: string): Promise<ServerCertificate> {
+async function certificateFor(configuration: Configuration, data: string, store: Reader): Promise<ServerCertificate> {
   const { tlsCertificate, tlsKey, tlsCa, deviceHost, hubNames } = configuration
   if (tlsCertificate !== '') {
     const certificate = readFileSync(tlsCertificate, 'utf8')
     return { certificate, key: readFileSync(tlsKey, 'utf8'), caFile: resolve(tlsCa || tlsCertificate) }
   }
-  const names = new Set([deviceHost, ...hubNames, hostname(), 'localhost', '127.0.0.1', '::1'])
+  const instances = (await store.services.all()).flatMap(({ hostNames }) => hostNames)
+  const ours = [hostname(), 'localhost', '127.0.0.1', '::1', managementAddress(configuration)]
+  const names = new Set([deviceHost, ...hubNames, ...ours, ...instances])
   return serverCertificate(data, [...names], Date.now)
+}
+
+function managementEndpoint(configuration: Configuration, { port }: ManagementListener): string {
+  const address = managementAddress(configuration)
+  const host = address === '::' || address === '0.0.0.0' ? configuration.deviceHost : address
+  return `https://${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
 function proxiesOf({ proxyPeers }: Configuration): ((address: string) => boolean) | undefined {

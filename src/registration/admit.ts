@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Credential, Presented } from '../attestation/attestation.ts'
 import type { Protocol, Trail } from '../model/decision.ts'
 import { isRegistrationId, registrationKey } from '../model/identifiers.ts'
+import { admitsAddress } from '../model/ip-filter.ts'
 import type { Json } from '../model/json.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Reader } from '../store/store.ts'
@@ -48,6 +49,9 @@ export async function admit(request: DeviceRequest, store: Reader, trail: Trail)
     const name = createHash('sha256').update(idScope).digest('hex').slice(0, 12)
     const shown = idScopeShape.test(idScope) ? idScope : `of no valid form (sha256 ${name}…)`
     throw new Refusal('IdScopeUnknown', `no provisioning service has the ID scope ${shown}`)
+  }
+  if (!admitsAddress(service, request.remoteAddress, 'deviceApi')) {
+    throw new Refusal('AddressNotAllowed', `${request.remoteAddress} is rejected by a rule of ${service.name}`)
   }
   return { ...rest, apiVersion, registrationId, service, trail }
 }

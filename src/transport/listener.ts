@@ -2,7 +2,7 @@ import { constants } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https'
 import type { Server } from 'node:net'
-import { createServer as createTlsServer, type Server as TlsServer, type TlsOptions, type TLSSocket } from 'node:tls'
+import { createServer as createTlsServer, Server as TlsServer, type TlsOptions, type TLSSocket } from 'node:tls'
 import type { Duplex } from 'node:stream'
 import { AmqpConnection } from '../wire/amqp/connection.ts'
 import type { AmqpLimits, AmqpService } from '../wire/amqp/service.ts'
@@ -41,6 +41,8 @@ export interface Port {
 
 /** Where it was possible to listen. */
 export interface Listener extends AsyncDisposable {
+  /** Serve new connections with another certificate. */
+  readonly renew: (certificate: Pick<Listening, 'key' | 'certificate'>) => void
   readonly ports: { readonly https: BoundPort; readonly mqtt: BoundPort; readonly amqp: BoundPort }
 }
 
@@ -126,6 +128,9 @@ export async function openListener<Identity>(listening: Listening<Identity>): Pr
 
   return {
     ports: { https: https.bound, mqtt: mqtt.bound, amqp: amqp.bound },
+    renew: (certificate) => {
+      for (const server of servers) if (server instanceof TlsServer) server.setSecureContext(tlsOptions(certificate))
+    },
     [Symbol.asyncDispose]: () => drain([...servers], connections),
   }
 }

@@ -68,6 +68,9 @@ async function verifySas(
   if (!service || (asked && asked.idScope !== service.idScope)) {
     throw new Refusal('ServiceTokenForAnotherResource', 'the token is for a host that is not this instance')
   }
+  if (service.disableLocalAuth) {
+    throw new Refusal('LocalAuthDisabled', `${service.name} takes bearer tokens only: shared keys are switched off`)
+  }
   const late = clock() / 1000 - token.expiry
   if (late > 0) throw new Refusal('ServiceTokenExpired', `expired ${Math.ceil(late)} s ago`)
   const policy = token.keyName ? await store.policies.get(service.idScope, token.keyName) : undefined

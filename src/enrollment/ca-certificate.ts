@@ -1,0 +1,129 @@
+import { randomBytes, X509Certificate } from 'node:crypto'
+import type { CaCertificate } from '../model/ca-certificate.ts'
+import { newEtag } from '../model/identifiers.ts'
+import { Refusal } from '../model/refusal.ts'
+import { timestamp } from '../model/timestamp.ts'
+import { commonName } from '../wire/certificate-chain.ts'
+import { readCertificateText, type CertificateRecord } from '../wire/certificate.ts'
+import type { Instance } from './instance.ts'
+
+type Owner = Pick<Instance, 'idScope' | 'store' | 'clock'>
+
+/** Milliseconds that a verification code is good for. [service-wire §16.27] */
+const codeLifetime = 7 * 24 * 60 * 60 * 1000
+/** 48 hex digits fit a common name. [service-wire §8.5] */
+const codeBytes = 24
+const nameShape = /^[\w.-]{1,256}$/
+
+/** What somebody wants uploaded. `isVerified` skips the proof of possession: the operator vouches. [service-wire §8.5] */
+export interface Upload {
+  readonly name: string
+  /** PEM, or base64 of DER or PEM. */
+  readonly text: string
+  readonly isVerified: boolean | undefined
+}
+
+/**
+ * Upload a CA certificate, or other bytes under the name of one, which are then unverified again. `replaces` is the etag that
+ * was read, absent to create. Refuses what is no CA, has expired or is uploaded under another name. [service-wire §8.5]
+ */
+export async function uploadCaCertificate(
+  upload: Upload,
+  replaces: string | undefined,
+  owner: Owner,
+): Promise<CaCertificate> {
+  const { idScope, store, clock } = owner
+  const { name, text, isVerified } = upload
+  if (!nameShape.test(name)) {
+    throw new Refusal('CaCertificateInvalid', 'a name has 1 to 256 letters, digits, dots, hyphens and underscores')
+  }
+  const record = readCa(text, clock())
+  const stored = await store.caCertificates.get(idScope, name)
+  if (stored && replaces === undefined) throw new Refusal('ResourceEtagMissing', `${name} exists; its etag is needed`)
+  if (stored && replaces !== stored.etag) {
+    throw new Refusal('ResourceEtagMismatch', `If-Match is ${replaces}; ${name} has ${stored.etag}`)
+  }
+  if (!stored && replaces !== undefined) throw new Refusal('ResourceEtagMismatch', `there is no certificate ${name}`)
+  const twin = (await store.caCertificates.all(idScope)).find(
+    (other) => other.der === record.der && other.name.toLowerCase() !== name.toLowerCase(),
+  )
+  if (twin) throw new Refusal('CaCertificateInvalid', `the same certificate is uploaded as ${twin.name}`)
+
+  const now = timestamp(clock())
+  const certificate: CaCertificate = {
+    ...record,
+    name: stored?.name ?? name,
+    isVerified: isVerified ?? (stored?.der === record.der && stored.isVerified),
+    etag: newEtag(),
+    createdDateTimeUtc: stored?.createdDateTimeUtc ?? now,
+    lastUpdatedDateTimeUtc: now,
+  }
+  await store.transact((write) => write.caCertificates.put(idScope, certificate, stored?.etag))
+  return certificate
+}
+
+/** Give the certificate a new code, which a leaf signed by its key has to be named. Any code before is void. [service-wire §8.5] */
+export async function generateVerificationCode(
+  stored: CaCertificate,
+  { idScope, store, clock }: Owner,
+): Promise<CaCertificate> {
+  const code = randomBytes(codeBytes).toString('hex').toUpperCase()
+  const certificate: CaCertificate = {
+    ...stored,
+    verification: { code, expiresDateTimeUtc: timestamp(clock() + codeLifetime) },
+    etag: newEtag(),
+    lastUpdatedDateTimeUtc: timestamp(clock()),
+  }
+  await store.transact((write) => write.caCertificates.put(idScope, certificate, stored.etag))
+  return certificate
+}
+
+/** Verify the CA certificate if the leaf proves possession of its key, which spends the code. [service-wire §8.5] */
+export async function verifyPossession(stored: CaCertificate, leafText: string, owner: Owner): Promise<CaCertificate> {
+  const { idScope, store, clock } = owner
+  checkProof(stored, leafText, clock())
+  const { verification: _, ...rest } = stored
+  const certificate = { ...rest, isVerified: true, etag: newEtag(), lastUpdatedDateTimeUtc: timestamp(clock()) }
+  await store.transact((write) => write.caCertificates.put(idScope, certificate, stored.etag))
+  return certificate
+}
+
+function readCa(text: string, now: number): CertificateRecord {
+  const record = readCertificateText(text)
+  if (!record)
+    throw new Refusal('CaCertificateInvalid', 'the text holds no X.509 certificate, as PEM or as base64 of DER')
+  const certificate = certificateOf(record)
+  if (!certificate.ca) {
+    throw new Refusal(
+      'CaCertificateInvalid',
+      `${record.info.subjectName} is not a CA: its basic constraints do not say so`,
+    )
+  }
+  if (certificate.validToDate.getTime() < now) {
+    throw new Refusal('CaCertificateInvalid', `${record.info.subjectName} expired on ${record.info.notAfterUtc}`)
+  }
+  return record
+}
+
+function checkProof({ name, verification, der }: CaCertificate, leafText: string, now: number): void {
+  const refuse = (detail: string) => new Refusal('PossessionNotProven', detail)
+  if (!verification) throw refuse(`no code is outstanding for ${name}: it was never generated, or it was used`)
+  if (verification.expiresDateTimeUtc < timestamp(now)) {
+    throw refuse(`the code for ${name} expired on ${verification.expiresDateTimeUtc}; generate another`)
+  }
+  const record = readCertificateText(leafText)
+  if (!record) throw refuse('the text holds no X.509 certificate, as PEM or as base64 of DER')
+  const leaf = certificateOf(record)
+  const found = commonName(leaf)
+  if (found !== verification.code)
+    throw refuse(`expected the common name ${verification.code}, found ${found ?? 'none'}`)
+  const ca = certificateOf({ der })
+  if (!leaf.checkIssued(ca))
+    throw refuse(`the leaf names ${record.info.issuerName} as its issuer, which is not ${name}`)
+  if (!leaf.verify(ca.publicKey)) throw refuse(`the leaf was not signed with the key of ${name}`)
+  if (leaf.validToDate.getTime() < now) throw refuse(`the leaf expired on ${record.info.notAfterUtc}`)
+}
+
+function certificateOf({ der }: { readonly der: string }): X509Certificate {
+  return new X509Certificate(Buffer.from(der, 'base64'))
+}

@@ -1,0 +1,116 @@
+import { isIP } from 'node:net'
+import type { Logger } from 'pino'
+import { certificateExpiries, expiryWatch } from '../enrollment/ca-certificate-expiry.ts'
+import type { Clock } from '../model/timestamp.ts'
+import type { Store } from '../store/store.ts'
+import { accessRoutes } from '../transport/management-api/access.ts'
+import { newAccessToken } from '../transport/management-api/access-token.ts'
+import { caCertificateRoutes } from '../transport/management-api/ca-certificates.ts'
+import { instanceRoutes } from '../transport/management-api/instances.ts'
+import { openManagementListener, type ManagementListener } from '../transport/management-api/listener.ts'
+import { managementApi } from '../transport/management-api/management-api.ts'
+import { policyRoutes } from '../transport/management-api/policies.ts'
+import type { Authority } from '../transport/management-api/principal.ts'
+import { providerRoutes } from '../transport/management-api/provider.ts'
+import type { Route } from '../transport/management-api/route.ts'
+import type { HttpApi } from '../wire/http.ts'
+import type { ServerCertificate } from './certificates.ts'
+import type { Configuration } from './configuration.ts'
+
+/** What the control plane is put together from. */
+export interface ManagementParts {
+  readonly configuration: Configuration
+  readonly store: Store
+  readonly clock: Clock
+  readonly log: Logger
+  readonly authority: Authority
+  readonly certificate: ServerCertificate
+  /** Beside those of the control plane itself. */
+  readonly routes: readonly Route[]
+  /** Asked before the control plane, such as for the files of a console. */
+  readonly http: readonly HttpApi[]
+  /** Told when an instance has another host name than before. */
+  readonly onHostNames: () => Promise<void>
+}
+
+/** Milliseconds between looks at the calendar. */
+const watchEvery = 6 * 60 * 60 * 1000
+const administrator = 'administrator, made at the first start'
+
+/** Open the control plane on its own port; another one if that is taken. */
+export async function openManagement(parts: ManagementParts): Promise<ManagementListener> {
+  const { configuration, store, clock, log, authority, certificate, routes, http, onHostNames } = parts
+  const { deviceHost } = configuration
+  const onFault = (fault: unknown, trackingId?: string) => log.error({ fault, trackingId }, `fault: ${String(fault)}`)
+  const api = managementApi({
+    store,
+    clock,
+    authority,
+    log: { audit: (line) => log.info({ audit: line }, `${line.operationName} ${line.resultType}`), fault: onFault },
+    routes: [
+      ...instanceRoutes({ store, clock, deviceHost, hostNameFor: hostNameFor(configuration), onHostNames }),
+      ...policyRoutes(store),
+      ...caCertificateRoutes(store, clock),
+      ...accessRoutes(store, clock),
+      ...providerRoutes(),
+      ...routes,
+    ],
+  })
+  const address = managementAddress(configuration)
+  const open = (port: number) =>
+    openManagementListener({ ...certificate, address, port, http: [...http, api], onFault })
+  try {
+    return await open(configuration.managementPort)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error
+    const listener = await open(0)
+    log.warn(`Port ${configuration.managementPort} of ${address} is taken: the control plane is at ${listener.port}.`)
+    return listener
+  }
+}
+
+/** Where the control plane listens: this machine alone, unless told otherwise. */
+export function managementAddress({ managementListen, listen }: Configuration): string {
+  if (managementListen !== '') return managementListen
+  return listen.find((address) => /^(?:127\.|::1$|localhost$)/.test(address)) ?? '127.0.0.1'
+}
+
+/** The administrator's token, if this start makes one: the first start does, and one that is told to. */
+export async function administratorToken(
+  store: Store,
+  { managementToken }: Configuration,
+  clock: Clock,
+): Promise<string | undefined> {
+  const known = await store.accessTokens.all()
+  if (known.length > 0 && managementToken === 'keep') return undefined
+  const { text, token } = newAccessToken(
+    { description: administrator, assignments: [{ role: 'Owner', scope: '*' }] },
+    clock(),
+  )
+  await store.transact((write) => {
+    for (const { id, description } of known) if (description === administrator) write.accessTokens.delete(id)
+    write.accessTokens.put(token)
+  })
+  return text
+}
+
+/** Warn in the log of certificates that come to their end; until it is disposed of. */
+export function watchExpiry(store: Store, clock: Clock, log: Logger): Disposable {
+  const warnings = expiryWatch()
+  const look = () => {
+    certificateExpiries(store).then(
+      (expiries) => warnings(expiries, clock()).forEach((warning) => log.warn(warning)),
+      (fault: unknown) => log.error({ fault }, `fault: ${String(fault)}`),
+    )
+  }
+  look()
+  const timer = setInterval(look, watchEvery)
+  timer.unref()
+  return { [Symbol.dispose]: () => clearInterval(timer) }
+}
+
+/** A name below the domain of the service: an address has no names below it, so `localhost` stands in for one. */
+function hostNameFor({ serviceDomain, deviceHost }: Configuration): (instance: string) => string {
+  const domain = serviceDomain !== '' ? serviceDomain : isIP(deviceHost) > 0 ? 'localhost' : deviceHost
+  return (instance) => `${instance}.${domain}`
+}

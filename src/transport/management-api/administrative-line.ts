@@ -1,0 +1,21 @@
+import type { Json } from '../../model/json.ts'
+import type { Timestamp } from '../../model/timestamp.ts'
+
+/** One line for the audit log of what was asked of the control plane; holds no secret. [service-wire §14.4] */
+export interface AdministrativeLine {
+  readonly time: Timestamp
+  readonly category: 'Administrative'
+  readonly operationName: string
+  /** The path of the request. */
+  readonly resource: string
+  readonly resultType: 'Success' | 'ClientError' | 'Failure'
+  /** The error code; the HTTP status on success. */
+  readonly resultSignature: string
+  readonly resultDescription: string
+  readonly durationMs: number
+  /** The tracking id that the client was told. */
+  readonly correlationId: string
+  readonly callerIpAddress: string
+  readonly principal?: string
+  readonly change?: { readonly before?: Json; readonly after?: Json }
+}

@@ -1,0 +1,146 @@
+import { generateVerificationCode, uploadCaCertificate, verifyPossession } from '../../enrollment/ca-certificate.ts'
+import { members, type Members } from '../../enrollment/members.ts'
+import type { CaCertificate } from '../../model/ca-certificate.ts'
+import { isJsonObject, type JsonObject } from '../../model/json.ts'
+import { Refusal } from '../../model/refusal.ts'
+import type { ProvisioningService } from '../../model/service.ts'
+import type { Clock, Timestamp } from '../../model/timestamp.ts'
+import type { Store } from '../../store/store.ts'
+import { header } from '../../wire/http.ts'
+import { resourceId } from './instance-resource.ts'
+import { instancePath, serviceOf, type Call, type Route } from './route.ts'
+
+const certificatesPath = `${instancePath}/certificates`
+const certificatePath = `${certificatesPath}/:certificate`
+
+/** CA certificates and the proof that their keys are the operator's. [service-wire §8.5] */
+export function caCertificateRoutes(store: Store, clock: Clock): readonly Route[] {
+  const owner = (call: Call) => ({ idScope: serviceOf(call).idScope, store, clock })
+  const shown = (call: Call, certificate: CaCertificate, code = false) => ({
+    json: certificateJson(serviceOf(call), certificate, code),
+    change: { after: certificateJson(serviceOf(call), certificate, false) },
+  })
+  return [
+    {
+      method: 'GET',
+      path: certificatesPath,
+      operationName: 'ListCertificates',
+      permission: 'read',
+      run: async (call) => {
+        const service = serviceOf(call)
+        const certificates = await store.caCertificates.all(service.idScope)
+        return { json: { value: certificates.map((certificate) => certificateJson(service, certificate, false)) } }
+      },
+    },
+    {
+      method: 'GET',
+      path: certificatePath,
+      operationName: 'GetCertificate',
+      permission: 'read',
+      run: async (call) => shown(call, await storedOf(call, store)),
+    },
+    {
+      method: 'PUT',
+      path: certificatePath,
+      operationName: 'UploadCertificate',
+      permission: 'write',
+      run: async (call) => {
+        const properties = propertiesOf(call)
+        const text = properties.text('certificate')
+        if (text === undefined) throw properties.refusal('certificate', 'is required')
+        const upload = { name: nameOf(call), text, isVerified: properties.flag('isVerified') }
+        return shown(call, await uploadCaCertificate(upload, etagOf(call), owner(call)))
+      },
+    },
+    {
+      method: 'DELETE',
+      path: certificatePath,
+      operationName: 'DeleteCertificate',
+      permission: 'write',
+      run: async (call) => {
+        const stored = await store.caCertificates.get(serviceOf(call).idScope, nameOf(call))
+        if (!stored) return {}
+        checkEtag(call, stored)
+        await store.transact((write) => write.caCertificates.delete(serviceOf(call).idScope, stored.name, stored.etag))
+        return { status: 200, json: {}, change: { before: certificateJson(serviceOf(call), stored, false) } }
+      },
+    },
+    {
+      method: 'POST',
+      path: `${certificatePath}/generateverificationcode`,
+      operationName: 'GenerateVerificationCode',
+      permission: 'write',
+      run: async (call) => {
+        const stored = await storedOf(call, store)
+        checkEtag(call, stored)
+        return shown(call, await generateVerificationCode(stored, owner(call)), true)
+      },
+    },
+    {
+      method: 'POST',
+      path: `${certificatePath}/verify`,
+      operationName: 'VerifyCertificate',
+      permission: 'write',
+      run: async (call) => {
+        const stored = await storedOf(call, store)
+        checkEtag(call, stored)
+        const leaf = propertiesOf(call).text('certificate')
+        if (leaf === undefined) throw propertiesOf(call).refusal('certificate', 'is required')
+        return shown(call, await verifyPossession(stored, leaf, owner(call)))
+      },
+    },
+  ]
+}
+
+/** Newer api-versions put the members into `properties`. [service-wire §8.5] */
+function propertiesOf({ body }: Call): Members {
+  const top = members(isJsonObject(body) ? body : {})
+  return top.object('properties') ?? top
+}
+
+async function storedOf(call: Call, store: Store): Promise<CaCertificate> {
+  const stored = await store.caCertificates.get(serviceOf(call).idScope, nameOf(call))
+  if (!stored) throw new Refusal('ResourceAbsent', `the instance has no certificate ${nameOf(call)}`)
+  return stored
+}
+
+function checkEtag(call: Call, { name, etag }: CaCertificate): void {
+  const given = etagOf(call)
+  if (given === undefined) throw new Refusal('ResourceEtagMissing', `the etag of ${name} is needed`)
+  if (given !== etag && given !== '*') {
+    throw new Refusal('ResourceEtagMismatch', `If-Match is ${given}; ${name} has ${etag}`)
+  }
+}
+
+function etagOf({ request }: Call): string | undefined {
+  return header(request, 'if-match')?.replaceAll('"', '')
+}
+
+function nameOf({ parameters }: Call): string {
+  return parameters['certificate'] ?? ''
+}
+
+function certificateJson(service: ProvisioningService, certificate: CaCertificate, code: boolean): JsonObject {
+  const { name, etag, info, isVerified, der, verification } = certificate
+  return {
+    id: `${resourceId(service)}/certificates/${name}`,
+    name,
+    type: 'Microsoft.Devices/ProvisioningServices/Certificates',
+    etag,
+    properties: {
+      subject: /(?:^|, )CN=("(?:[^"]|"")*"|[^,]*)/.exec(info.subjectName)?.[1] ?? info.subjectName,
+      expiry: httpDate(info.notAfterUtc),
+      thumbprint: info.sha1Thumbprint,
+      isVerified,
+      created: httpDate(certificate.createdDateTimeUtc),
+      updated: httpDate(certificate.lastUpdatedDateTimeUtc),
+      certificate: der,
+      ...(code && verification && { verificationCode: verification.code }),
+    },
+  }
+}
+
+/** As RFC 1123 writes it. */
+function httpDate(time: Timestamp | string): string {
+  return new Date(time).toUTCString()
+}

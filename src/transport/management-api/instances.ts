@@ -1,0 +1,250 @@
+import { members } from '../../enrollment/members.ts'
+import { newEtag, newIdScope } from '../../model/identifiers.ts'
+import { isJsonObject, type JsonObject } from '../../model/json.ts'
+import { Refusal } from '../../model/refusal.ts'
+import type { LinkedHub, ProvisioningService, SharedAccessPolicy } from '../../model/service.ts'
+import { timestamp, type Clock } from '../../model/timestamp.ts'
+import { Conflict, type Store, type Writer } from '../../store/store.ts'
+import { header } from '../../wire/http.ts'
+import { defaultResource, instanceJson, resourceOf } from './instance-resource.ts'
+import { readLinkedHubs } from './linked-hubs.ts'
+import { ownerPolicy, readPolicies } from './policies.ts'
+import { may } from './principal.ts'
+import { readInstance, readTags } from './read-instance.ts'
+import { instancePath, serviceOf, type Answer, type Call, type Route } from './route.ts'
+
+export interface InstanceParts {
+  readonly store: Store
+  readonly clock: Clock
+  /** The name that the devices of every instance reach the service by. */
+  readonly deviceHost: string
+  /** The host name for the service operations endpoint of an instance that is created without one. */
+  readonly hostNameFor: (instance: string) => string
+  /** Told when the host names that the server certificate has to be good for may have changed. */
+  readonly onHostNames: () => Promise<void>
+}
+
+/** 3 to 50 letters, digits and hyphens; not digits only, no hyphen first or last. [service-wire §8.1] */
+const nameShape = /^(?!\d+$)(?=.{3,50}$)[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])$/
+/** How often a new ID scope may turn out to have been given out before. */
+const attempts = 5
+
+/** Instances: create, get, list, update, delete. Everything is done when it is answered. [service-wire §8.2] */
+export function instanceRoutes(parts: InstanceParts): readonly Route[] {
+  const { store } = parts
+  const list = async ({ principal, parameters }: Call): Promise<Answer> => {
+    const { subscription, group } = parameters
+    const visible = (await store.services.all()).filter((service) => {
+      const { subscriptionId, resourceGroup } = resourceOf(service)
+      return (
+        principal &&
+        may(principal, 'read', service.name) &&
+        subscriptionId.toLowerCase() === subscription?.toLowerCase() &&
+        (group === undefined || resourceGroup.toLowerCase() === group.toLowerCase())
+      )
+    })
+    return { json: { value: await Promise.all(visible.map((service) => shown(service, parts))) } }
+  }
+  return [
+    {
+      method: 'GET',
+      path: instancePath,
+      operationName: 'GetInstance',
+      permission: 'read',
+      run: async (call) => ({ json: await shown(serviceOf(call), parts) }),
+    },
+    {
+      method: 'GET',
+      path: '/subscriptions/:subscription/providers/microsoft.devices/provisioningservices',
+      operationName: 'ListInstances',
+      permission: 'any',
+      run: list,
+    },
+    {
+      method: 'GET',
+      path: instancePath.replace('/:instance', ''),
+      operationName: 'ListInstances',
+      permission: 'any',
+      run: list,
+    },
+    {
+      method: 'PUT',
+      path: instancePath,
+      operationName: 'CreateOrUpdateInstance',
+      permission: 'write',
+      absentInstance: true,
+      run: (call) => createOrUpdate(call, parts),
+    },
+    {
+      method: 'PATCH',
+      path: instancePath,
+      operationName: 'UpdateTags',
+      permission: 'write',
+      run: (call) => tag(call, parts),
+    },
+    {
+      method: 'DELETE',
+      path: instancePath,
+      operationName: 'DeleteInstance',
+      permission: 'write',
+      absentInstance: true,
+      run: (call) => remove(call, parts),
+    },
+    {
+      method: 'POST',
+      path: '/subscriptions/:subscription/providers/microsoft.devices/checkprovisioningservicenameavailability',
+      operationName: 'CheckNameAvailability',
+      permission: 'any',
+      run: async ({ body }) => ({ json: await availability(isJsonObject(body) ? body : {}, store) }),
+    },
+  ]
+}
+
+async function createOrUpdate(call: Call, parts: InstanceParts): Promise<Answer> {
+  const { store } = parts
+  const stored = call.service
+  const name = call.parameters['instance'] ?? ''
+  checkEtag(call, stored)
+  if (!stored) await demandFreeName(name, store)
+  const before = stored ?? newInstance(call, parts)
+  const { settings, properties } = readInstance(call.body, { ...before, resource: resourceOf(before) })
+  const [hubsBefore, policiesBefore] = stored
+    ? await Promise.all([store.linkedHubs.all(stored.idScope), store.policies.all(stored.idScope)])
+    : [[], []]
+  const hubs = readLinkedHubs(properties, hubsBefore, settings.resource.location)
+  const policies = readPolicies(properties, policiesBefore) ?? (stored ? undefined : [ownerPolicy()])
+  const service = await written({ ...before, ...settings }, stored, store, (write, idScope) => {
+    if (hubs) replaceHubs(write, idScope, hubsBefore, hubs)
+    if (policies) replacePolicies(write, idScope, policiesBefore, policies)
+  })
+  await parts.onHostNames()
+  const after = await shown(service, parts)
+  return {
+    status: stored ? 200 : 201,
+    json: after,
+    change: {
+      ...(stored && { before: instanceJson(stored, hubsBefore, parts.deviceHost) }),
+      after: { ...after, policies: policies?.map(({ keyName, rights }) => ({ keyName, rights: [...rights] })) },
+    },
+  }
+}
+
+async function tag(call: Call, parts: InstanceParts): Promise<Answer> {
+  const stored = serviceOf(call)
+  const tags = readTags(members(isJsonObject(call.body) ? call.body : {}))
+  const resource = { ...resourceOf(stored), tags: tags ?? resourceOf(stored).tags, etag: newEtag() }
+  const service = { ...stored, resource }
+  await parts.store.transact((write) => write.services.replace(service))
+  return {
+    json: await shown(service, parts),
+    change: { before: { tags: resourceOf(stored).tags }, after: { tags: resource.tags } },
+  }
+}
+
+/** What is gone already is as good as deleted. [service-wire §8.2] */
+async function remove(call: Call, parts: InstanceParts): Promise<Answer> {
+  const { service } = call
+  if (!service) return {}
+  checkEtag(call, service)
+  await parts.store.transact((write) => write.services.delete(service.idScope))
+  return { status: 200, json: {}, change: { before: { name: service.name, idScope: service.idScope } } }
+}
+
+/** Write a new instance under an ID scope that was never given out, or the changed one. */
+async function written(
+  service: ProvisioningService,
+  stored: ProvisioningService | undefined,
+  store: Store,
+  more: (write: Writer, idScope: string) => void,
+): Promise<ProvisioningService> {
+  if (stored) {
+    await demandFreeHostNames(service, store)
+    await store.transact((write) => {
+      write.services.replace(service)
+      more(write, service.idScope)
+    })
+    return service
+  }
+  for (let attempt = 1; ; attempt++) {
+    await demandFreeHostNames(service, store)
+    const created = { ...service, idScope: newIdScope() }
+    try {
+      await store.transact((write) => {
+        write.services.create(created)
+        more(write, created.idScope)
+      })
+      return created
+    } catch (error) {
+      if (!(error instanceof Conflict) || attempt === attempts) throw error
+    }
+  }
+}
+
+async function demandFreeName(name: string, store: Store): Promise<void> {
+  if (!nameShape.test(name)) throw members({}).refusal('name', invalidName)
+  if (await isTaken(name, store)) throw new Refusal('InstanceExists', `${name} is in use`)
+}
+
+async function demandFreeHostNames({ hostNames, idScope }: ProvisioningService, store: Store): Promise<void> {
+  for (const hostName of hostNames) {
+    const holder = await store.services.byHostName(hostName)
+    if (holder && holder.idScope !== idScope) throw new Refusal('InstanceExists', `the host name ${hostName} is in use`)
+  }
+}
+
+function newInstance({ parameters }: Call, { clock, hostNameFor }: InstanceParts): ProvisioningService {
+  const { subscription = '', group = '', instance = '' } = parameters
+  return {
+    idScope: '',
+    name: instance,
+    hostNames: [hostNameFor(instance).toLowerCase()],
+    allocationPolicy: 'hashed',
+    createdDateTimeUtc: timestamp(clock()),
+    resource: { ...defaultResource, subscriptionId: subscription, resourceGroup: group },
+  }
+}
+
+function replaceHubs(write: Writer, idScope: string, before: readonly LinkedHub[], hubs: readonly LinkedHub[]): void {
+  const kept = new Set(hubs.map(({ hostName }) => hostName.toLowerCase()))
+  for (const hub of before) if (!kept.has(hub.hostName.toLowerCase())) write.linkedHubs.delete(idScope, hub.hostName)
+  for (const hub of hubs) write.linkedHubs.put(idScope, hub)
+}
+
+function replacePolicies(
+  write: Writer,
+  idScope: string,
+  before: readonly SharedAccessPolicy[],
+  policies: readonly SharedAccessPolicy[],
+): void {
+  const kept = new Set(policies.map(({ keyName }) => keyName.toLowerCase()))
+  for (const { keyName } of before) if (!kept.has(keyName.toLowerCase())) write.policies.delete(idScope, keyName)
+  for (const policy of policies) write.policies.put(idScope, policy)
+}
+
+function checkEtag({ request }: Call, stored: ProvisioningService | undefined): void {
+  const given = header(request, 'if-match')?.replaceAll('"', '')
+  if (given === undefined || (given === '*' && stored)) return
+  if (!stored || resourceOf(stored).etag !== given) {
+    throw new Refusal(
+      'ResourceEtagMismatch',
+      `If-Match is ${given}; the instance has ${stored ? resourceOf(stored).etag : 'none'}`,
+    )
+  }
+}
+
+async function availability(body: JsonObject, store: Store): Promise<JsonObject> {
+  const name = members(body).text('name') ?? ''
+  if (!nameShape.test(name)) return { nameAvailable: false, reason: 'Invalid', message: `The name ${invalidName}.` }
+  if (!(await isTaken(name, store))) return { nameAvailable: true }
+  return { nameAvailable: false, reason: 'AlreadyExists', message: 'The name is in use.' }
+}
+
+const invalidName = 'must be 3 to 50 letters, digits and hyphens, not digits only, without a hyphen first or last'
+
+async function isTaken(name: string, store: Store): Promise<boolean> {
+  return (await store.services.all()).some((service) => service.name.toLowerCase() === name.toLowerCase())
+}
+
+async function shown(service: ProvisioningService, { store, deviceHost }: InstanceParts): Promise<JsonObject> {
+  return instanceJson(service, await store.linkedHubs.all(service.idScope), deviceHost)
+}

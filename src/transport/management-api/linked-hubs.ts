@@ -1,0 +1,72 @@
+import { members, type Members } from '../../enrollment/members.ts'
+import { isJsonObject } from '../../model/json.ts'
+import { Secret } from '../../model/secret.ts'
+import type { LinkedHub } from '../../model/service.ts'
+import { maskedKey } from './instance-resource.ts'
+
+const mostHubs = 50
+const hostNameShape = /^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?$/
+
+/**
+ * The hubs that a body wants linked, or undefined if it does not mention them. A masked key means the key that is stored for
+ * that very hub, so that what was read can be written back. [service-wire §8.1]
+ */
+export function readLinkedHubs(
+  properties: Members,
+  stored: readonly LinkedHub[],
+  location: string,
+): readonly LinkedHub[] | undefined {
+  const given = properties.list('iotHubs')
+  if (!given) return undefined
+  if (given.length > mostHubs) throw properties.refusal('iotHubs', `has more than ${mostHubs} hubs`)
+  const hubs = given.map((hub, index) => {
+    if (!isJsonObject(hub)) throw properties.refusal(`iotHubs.${index}`, 'must be an object')
+    const read = members(hub, `properties.iotHubs.${index}`)
+    const weight = hub['allocationWeight'] ?? 1
+    if (typeof weight !== 'number' || !Number.isInteger(weight) || weight < 1 || weight > 1000) {
+      throw read.refusal('allocationWeight', 'must be a whole number from 1 to 1000')
+    }
+    const authentication = read.oneOf('authenticationType', ['KeyBased', 'UserAssigned', 'SystemAssigned'])
+    if (authentication !== undefined && authentication !== 'KeyBased') {
+      throw read.refusal('authenticationType', 'must be KeyBased: there are no managed identities here')
+    }
+    return {
+      ...readConnectionString(read, stored),
+      location: read.text('location') ?? location,
+      allocationWeight: weight,
+      applyAllocationPolicy: read.flag('applyAllocationPolicy') ?? true,
+    }
+  })
+  if (new Set(hubs.map(({ hostName }) => hostName.toLowerCase())).size < hubs.length) {
+    throw properties.refusal('iotHubs', 'names a hub twice')
+  }
+  return hubs
+}
+
+function readConnectionString(
+  read: Members,
+  stored: readonly LinkedHub[],
+): Pick<LinkedHub, 'hostName' | 'keyName' | 'key'> {
+  const text = read.text('connectionString')
+  if (text === undefined) throw read.refusal('connectionString', 'is required')
+  const parts = new Map(
+    text.split(';').map((part): [string, string] => {
+      const at = part.indexOf('=') // only the first: keys end in one
+      return [part.slice(0, at).trim().toLowerCase(), part.slice(at + 1).trim()]
+    }),
+  )
+  const hostName = parts.get('hostname') ?? ''
+  const keyName = parts.get('sharedaccesskeyname') ?? ''
+  const written = parts.get('sharedaccesskey') ?? ''
+  if (!hostNameShape.test(hostName) || keyName === '' || written === '') {
+    throw read.refusal('connectionString', 'must say HostName, SharedAccessKeyName and SharedAccessKey')
+  }
+  if (written !== maskedKey) {
+    const key = Secret.fromBase64(written)
+    if (!key) throw read.refusal('connectionString', 'has a SharedAccessKey that is not base64')
+    return { hostName, keyName, key }
+  }
+  const kept = stored.find((hub) => hub.hostName.toLowerCase() === hostName.toLowerCase() && hub.keyName === keyName)
+  if (!kept) throw read.refusal('connectionString', 'has a masked key, and no key is stored for this hub and policy')
+  return { hostName: kept.hostName, keyName, key: kept.key }
+}

@@ -1,0 +1,181 @@
+import { randomUUID } from 'node:crypto'
+import { STATUS_CODES } from 'node:http'
+import { parseJson, toAsciiJson, type Json } from '../../model/json.ts'
+import { Refusal } from '../../model/refusal.ts'
+import type { ProvisioningService } from '../../model/service.ts'
+import { timestamp, type Clock } from '../../model/timestamp.ts'
+import { Conflict, type Store } from '../../store/store.ts'
+import { header, type HttpApi, type HttpRequest, type HttpResponse } from '../../wire/http.ts'
+import type { AdministrativeLine } from './administrative-line.ts'
+import { findInstance } from './instance-resource.ts'
+import { may, type Authority, type Principal } from './principal.ts'
+import { findRoute, type Answer, type Route } from './route.ts'
+
+export interface ManagementApiParts {
+  readonly store: Store
+  readonly clock: Clock
+  readonly authority: Authority
+  readonly routes: readonly Route[]
+  readonly log: {
+    readonly audit: (line: AdministrativeLine) => void
+    /** A fault of ours, under the tracking id that the client was told. */
+    readonly fault: (error: unknown, trackingId: string) => void
+  }
+}
+
+/** In bytes: an instance with all its hubs and rules, or a revocation list. */
+const largestBody = 4 << 20
+
+/**
+ * The control plane: instances and what belongs to them, shaped as Azure's resource manager, and who may call. `handle` answers
+ * whatever it is given and never rejects. [service-wire §8]
+ */
+export function managementApi(parts: ManagementApiParts): HttpApi {
+  const { clock, log } = parts
+  return {
+    largestBody,
+    owns: () => true,
+    handle: async (request) => {
+      const call: Progress = { trackingId: randomUUID(), startedAt: clock() }
+      try {
+        const answer = await answerTo(request, call, parts)
+        if (changes(call.route)) log.audit(lineOf(request, call, clock(), { answer }))
+        return success(answer, call.trackingId)
+      } catch (error) {
+        const thrown = error instanceof Conflict ? new Refusal('ResourceChanged', 'a write found another state') : error
+        if (!(thrown instanceof Refusal)) log.fault(thrown, call.trackingId)
+        log.audit(lineOf(request, call, clock(), { thrown }))
+        return failure(thrown, call.trackingId)
+      }
+    },
+  }
+}
+
+/** What is known of a call so far. */
+interface Progress {
+  readonly trackingId: string
+  readonly startedAt: number
+  route?: Route
+  principal?: Principal
+}
+
+async function answerTo(request: HttpRequest, call: Progress, parts: ManagementApiParts): Promise<Answer> {
+  const { store, authority, routes } = parts
+  const { route, parameters } = findRoute(routes, request.method, request.path)
+  call.route = route
+  const principal = route.permission === 'public' ? undefined : await authenticate(request, authority)
+  call.principal = principal
+  const { instance } = parameters
+  if (principal && route.permission !== 'any' && route.permission !== 'public') {
+    // Asked before the instance is looked for, so that nobody learns which names there are.
+    if (!may(principal, route.permission, instance ?? '*')) {
+      throw new Refusal(
+        'ManagementRoleMissing',
+        `${principal.id} has no role that allows ${route.operationName} at ${instance ?? 'the whole deployment'}`,
+      )
+    }
+  }
+  const service = instance === undefined ? undefined : await instanceOf(route, parameters, store)
+  return route.run({ request, principal, parameters, service, body: readBody(request), trackingId: call.trackingId })
+}
+
+async function authenticate(request: HttpRequest, authority: Authority): Promise<Principal> {
+  const [, token] = /^Bearer +(\S+)$/i.exec(header(request, 'authorization') ?? '') ?? []
+  if (token === undefined) throw new Refusal('ManagementTokenMissing', 'expected Authorization: Bearer <token>')
+  try {
+    return await authority(token)
+  } catch (error) {
+    if (error instanceof Refusal && error.reason === 'BearerTokenInvalid') {
+      throw new Refusal('ManagementTokenInvalid', error.detail)
+    }
+    throw error
+  }
+}
+
+async function instanceOf(
+  route: Route,
+  parameters: Readonly<Record<string, string>>,
+  store: Store,
+): Promise<ProvisioningService | undefined> {
+  const service = await findInstance(store, parameters)
+  if (service || route.absentInstance) return service
+  throw new Refusal(
+    'InstanceAbsent',
+    `there is no provisioning service ${parameters['instance']} in that resource group`,
+  )
+}
+
+function readBody({ body, overlong }: HttpRequest): Json | undefined {
+  if (overlong) throw new Refusal('BodyTooLarge', `the body is longer than ${largestBody} bytes`)
+  if (body.length === 0) return undefined
+  const value = parseJson(body.toString('utf8'))
+  if (value === undefined) throw new Refusal('BodyMalformed', 'the body is not JSON')
+  return value
+}
+
+/** Reads are not worth a line each: a dashboard makes thousands. Showing keys is. */
+function changes(route: Route | undefined): boolean {
+  return route !== undefined && (route.method !== 'GET' || route.permission === 'keys')
+}
+
+function lineOf(
+  request: HttpRequest,
+  { trackingId, startedAt, route, principal }: Progress,
+  now: number,
+  { answer, thrown }: { answer?: Answer; thrown?: unknown },
+): AdministrativeLine {
+  const refusal = thrown instanceof Refusal ? thrown : undefined
+  const status = thrown === undefined ? statusOf(answer ?? {}) : (refusal?.status ?? 500)
+  return {
+    time: timestamp(now),
+    category: 'Administrative',
+    operationName: route?.operationName ?? 'Unknown',
+    resource: request.path.slice(0, 1024),
+    resultType: status < 400 ? 'Success' : status < 500 ? 'ClientError' : 'Failure',
+    resultSignature: String(refusal?.errorCode ?? status),
+    resultDescription: refusal?.message ?? '',
+    durationMs: now - startedAt,
+    correlationId: trackingId,
+    callerIpAddress: request.peer.remoteAddress,
+    ...(principal && { principal: principal.id }),
+    ...(answer?.change && { change: { before: answer.change.before, after: answer.change.after } }),
+  }
+}
+
+function statusOf({ status, json, text }: Answer): number {
+  return status ?? (json === undefined && text === undefined ? 204 : 200)
+}
+
+function success(answer: Answer, trackingId: string): HttpResponse {
+  const { json, text, headers } = answer
+  const status = statusOf(answer)
+  if (json === undefined && text === undefined) {
+    return { status, headers: { ...commonHeaders(trackingId), ...headers } }
+  }
+  return {
+    status,
+    headers: { ...commonHeaders(trackingId), ...jsonHeader, ...headers },
+    body: text ?? toAsciiJson(json ?? null),
+  }
+}
+
+/** `{code, httpStatusCode, message, details}` of this provider, and `error`, which most resource manager clients read. [service-wire §8.2] */
+function failure(thrown: unknown, trackingId: string): HttpResponse {
+  const refusal = thrown instanceof Refusal ? thrown : undefined
+  const status = refusal?.status ?? 500
+  const httpStatusCode = (STATUS_CODES[status] ?? 'Error').replaceAll(/[^A-Za-z]/g, '')
+  const message = refusal?.publicMessage ?? 'An unexpected error occurred.'
+  const details = refusal?.detail ?? `tracking id ${trackingId}`
+  const error = { code: refusal?.reason ?? 'InternalError', message: refusal ? `${message} ${details}` : message }
+  return {
+    status,
+    headers: { ...commonHeaders(trackingId), ...jsonHeader },
+    body: toAsciiJson({ code: status, httpStatusCode, message, details, trackingId, error }),
+  }
+}
+
+const jsonHeader = { 'Content-Type': 'application/json; charset=utf-8', 'Cache-Control': 'no-store' }
+
+function commonHeaders(trackingId: string): Readonly<Record<string, string>> {
+  return { 'x-ms-request-id': trackingId, 'Strict-Transport-Security': 'max-age=31536000; includeSubDomains' }
+}
