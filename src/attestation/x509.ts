@@ -42,7 +42,8 @@ export function x509(store: Reader, clock: Clock, dates: DatePolicy): Attestatio
       }
       const { caCertificates } = await known(store, presented)
       const anchors = anchorsOf(mechanism, caCertificates, undefined)
-      finish(climb(leaf, anchors, [...intermediates, ...caCertificates.map(toCertificate)]), clock, dates)
+      const found = climb(leaf, anchors, [...intermediates, ...caCertificates.map(toCertificate)])
+      finish(found, clock, dates, caCertificates)
       return { evidence: evidence(leaf, intermediates) }
     },
 
@@ -54,6 +55,7 @@ export function x509(store: Reader, clock: Clock, dates: DatePolicy): Attestatio
         climb(leaf, anchors, [...intermediates, ...caCertificates.map(toCertificate)]),
         clock,
         dates,
+        caCertificates,
       )
       return { group, evidence: evidence(leaf, intermediates, anchor) }
     },
@@ -149,7 +151,12 @@ function toCertificate(record: { readonly der: string }): X509Certificate {
   return certificate
 }
 
-function finish<T>(result: Climb<T>, clock: Clock, dates: DatePolicy): Anchor<T> {
+function finish<T>(
+  result: Climb<T>,
+  clock: Clock,
+  dates: DatePolicy,
+  caCertificates: readonly CaCertificate[],
+): Anchor<T> {
   if ('reached' in result) {
     const [, ...issuers] = result.path
     for (const issuer of issuers) checkDates(issuer, clock(), dates)
@@ -161,10 +168,7 @@ function finish<T>(result: Climb<T>, clock: Clock, dates: DatePolicy): Anchor<T>
   const issuer = result.at.issuer.replaceAll('\n', ', ')
   switch (result.stuck) {
     case 'issuer-unknown':
-      throw new Refusal(
-        'ChainNotAnchored',
-        `${name} was issued by ${issuer}, which was neither presented nor is it enrolled in a group`,
-      )
+      throw notAnchored(result.at, name, issuer, caCertificates)
     case 'issuer-not-ca':
       throw new Refusal('ChainIssuerNotCa', `${name} issued the certificate below it but is not a CA`)
     case 'signature-invalid':
@@ -172,6 +176,29 @@ function finish<T>(result: Climb<T>, clock: Clock, dates: DatePolicy): Anchor<T>
     case 'too-long':
       throw new Refusal('ChainTooLong', `the chain above ${name} is too long`)
   }
+}
+
+/** The chain ends too early: which certificate, or whose consent, it lacks. */
+function notAnchored(
+  at: X509Certificate,
+  name: string,
+  issuer: string,
+  caCertificates: readonly CaCertificate[],
+): Refusal {
+  const uploaded = caCertificates.find((ca) => toCertificate(ca).raw.equals(at.raw))
+  if (uploaded?.isVerified === false) {
+    const found = `the chain ends at the CA certificate ${uploaded.name}, whose possession was not proven`
+    return new Refusal('CaCertificateNotVerified', found)
+  }
+  if (uploaded) {
+    const found = `the chain ends at the CA certificate ${uploaded.name}, to which no enrollment of the device refers`
+    return new Refusal('CaCertificateNotReferenced', found)
+  }
+  if (at.checkIssued(at)) {
+    return new Refusal('ChainRootUnknown', `${name} (SHA-256 ${thumbprint(at)}) signed itself and is not enrolled`)
+  }
+  const found = `${name} was issued by ${issuer}, which was neither presented nor is it enrolled in a group`
+  return new Refusal('ChainNotAnchored', found)
 }
 
 /** Base64 of DER; `signingCertificate` is the enrolled one that vouches for the leaf. */
