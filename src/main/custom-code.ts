@@ -1,0 +1,55 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { AllocationPolicy } from '../allocation/allocation.ts'
+import { customAllocation } from '../allocation/custom.ts'
+import { inProcessHost, policyModules } from '../allocation/custom/modules.ts'
+import { shownUrl, webhooks } from '../allocation/custom/webhook.ts'
+import { readInitialTwin } from '../enrollment/initial-twin.ts'
+import { members } from '../enrollment/members.ts'
+import { enrollmentJson } from '../enrollment/write-enrollment.ts'
+import type { Clock } from '../model/timestamp.ts'
+import { networks } from '../wire/networks.ts'
+import { ConfigurationError, type Configuration } from './configuration.ts'
+
+/** The custom policy: webhooks, and the operator's modules behind `https://in-process/NAME`. `close` ends what they keep. */
+export function customCode(
+  configuration: Configuration,
+  data: string,
+  automatic: Readonly<Record<'hashed' | 'geoLatency' | 'static', AllocationPolicy>>,
+  clock: Clock,
+): { readonly policy: AllocationPolicy; readonly close: () => Promise<void> } {
+  const { policies, policyTime, policyMemory, webhookTimeout, webhookHttp, webhookCa, customFallback } = configuration
+  const webhook = webhooks({
+    timeout: webhookTimeout,
+    allowHttp: webhookHttp === 'allow',
+    allowed: allowedNetworks(configuration),
+    ca: webhookCa === '' ? [] : [readFileSync(webhookCa, 'utf8')],
+  })
+  const modules = policyModules(policies || join(data, 'policies'), { time: policyTime, memory: policyMemory })
+
+  const policy = customAllocation({
+    codeAt: (webhookUrl) => {
+      const { hostname, pathname } = new URL(webhookUrl)
+      if (hostname !== inProcessHost) return { asked: shownUrl(webhookUrl), ask: webhook(webhookUrl) }
+      const name = pathname.slice(1)
+      return { asked: `policy module ${name}`, ask: modules(name) }
+    },
+    describe: (enrollment) => enrollmentJson(enrollment, { keys: false, webhookQuery: false }),
+    readTwin: (initialTwin) => readInitialTwin(members({ initialTwin })),
+    fallback: customFallback === 'none' ? undefined : automatic[customFallback],
+    clock,
+  })
+  const close = async () => {
+    webhook[Symbol.dispose]()
+    await modules[Symbol.asyncDispose]()
+  }
+  return { policy, close }
+}
+
+function allowedNetworks({ webhookNetworks }: Configuration): (address: string) => boolean {
+  try {
+    return networks(webhookNetworks)
+  } catch (error) {
+    throw new ConfigurationError(`webhookNetworks: ${error instanceof Error ? error.message : error}`)
+  }
+}
