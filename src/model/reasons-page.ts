@@ -1,0 +1,31 @@
+import { advice, type Side } from './advice.ts'
+import { refusals, type RefusalReason } from './refusal.ts'
+
+/** docs/reasons.md: every reason for which Hubward says no, what the other side is told, and what to do. */
+export function reasonsPage(): string {
+  const reasons = (Object.keys(refusals) as RefusalReason[]).toSorted()
+  const rows = (of: readonly Side[]) =>
+    reasons.flatMap((reason) => {
+      const [side, remedy] = advice[reason]
+      if (!of.includes(side)) return []
+      const [code, message] = refusals[reason]
+      return [`| \`${reason}\` | ${code} ${message} | ${remedy.replaceAll('|', '\\|')} |`]
+    })
+  return `# Why Hubward says no
+
+A device or a client is told the code and the message; the operator is told the reason, with what was expected and what was
+found: \`hubward explain <registration or tracking id>\`, \`GET …/decisions\`, or the log. This page is made by \`npm run docs\`.
+
+## What a device may meet
+
+| reason | what it is told | what to do |
+|---|---|---|
+${rows(['device', 'both']).join('\n')}
+
+## What only an operator may meet
+
+| reason | what is told | what to do |
+|---|---|---|
+${rows(['operator']).join('\n')}
+`
+}

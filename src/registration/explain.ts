@@ -1,0 +1,72 @@
+import { advice } from '../model/advice.ts'
+import type { Decision, Finding } from '../model/decision.ts'
+import { refusals, type RefusalReason } from '../model/refusal.ts'
+
+/** What to do about a reason; nothing where there is none. */
+export function remedyOf(reason: RefusalReason | undefined): string | undefined {
+  // A record may have been written by a program that knew other reasons.
+  return reason === undefined ? undefined : advice[reason]?.[1]
+}
+
+/** A decision as a person wants to read it: what happened, what was looked at, why, and what to do. No secret is in it. */
+export function explain(decision: Decision): string {
+  const { time, outcome, reason, detail, assignedHub, findings, milliseconds, trackingId } = decision
+  const rows: (readonly [label: string, text: string | undefined])[] = [
+    ['device', whose(decision)],
+    ['presented', decision.presented],
+    ...findings.map(tell),
+    ['why', outcome === 'assigned' ? undefined : detail],
+    ['what to do', remedyOf(reason)],
+    ['told', reason && refusals[reason] && `${refusals[reason][0]} ${refusals[reason][1]}`],
+    ['hub', outcome === 'assigned' ? assignedHub : undefined],
+    ['tracking id', trackingId],
+    ['took', `${milliseconds} ms`],
+  ]
+  const heading = `${new Date(time).toISOString()}  ${headline(decision)}`
+  const told = rows.flatMap(([label, text]) => (text ? [`  ${label.padEnd(12)} ${printable(text)}`] : []))
+  return [printable(heading), ...told].join('\n') + '\n'
+}
+
+function headline({ outcome, reason, assignedHub, asked }: Decision): string {
+  const what = asked ? `${outcome} when it asked to ${asked === 'lookup' ? 'look up' : asked}` : outcome
+  return outcome === 'assigned' ? `assigned to ${assignedHub}` : `${what}${reason ? `: ${reason}` : ''}`
+}
+
+function whose({ registrationId, idScope, protocol, remoteAddress, userAgent }: Decision): string {
+  const sdk = userAgent === '' ? '' : `, ${userAgent}`
+  return `${registrationId || '(not said)'} at ID scope ${idScope || '(not said)'}, over ${protocol} from ${remoteAddress}${sdk}`
+}
+
+function tell(finding: Finding): readonly [string, string] {
+  switch (finding.step) {
+    case 'candidate':
+      return ['looked at', `${finding.enrollment}: ${finding.found}`]
+    case 'attested':
+      return ['vouched by', `${finding.enrollment} (${finding.milliseconds} ms)`]
+    case 'allocation':
+      return [
+        'allocated',
+        `${finding.chosen} by ${finding.policy}, of ${finding.candidates.join(', ')}${because(finding.because)}`,
+      ]
+    case 'custom':
+      return ['asked', `${finding.asked}: ${finding.found} (${finding.milliseconds} ms)`]
+    case 'hub': {
+      const took = finding.milliseconds === undefined ? '' : ` (${finding.milliseconds} ms)`
+      return ['asked hub', `${finding.hub}, ${finding.call}: ${finding.found}${took}`]
+    }
+    case 'failure':
+      return ['failed', `${finding.reason}: ${finding.found}`]
+    case 'overlooked':
+      return ['and', `${finding.count} more were looked at`]
+  }
+}
+
+function because(reason: string | undefined): string {
+  return reason === undefined ? '' : ` (${reason})`
+}
+
+/** What strangers send cannot write to the terminal that this is read at. */
+function printable(text: string): string {
+  // oxlint-disable-next-line no-control-regex
+  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e]+/g, ' ')
+}
