@@ -116,7 +116,8 @@ export async function openListener<Identity>(listening: Listening<Identity>): Pr
   const speaking: (HttpsServer | TlsServer)[] = []
   const opening = (open: () => HttpsServer | TlsServer) => (): Server => {
     const server = open()
-    server.on('tlsClientError', () => {}) // its socket is gone; there is nobody to tell
+    // Node leaves the socket of a handshake that failed, or never began, to whoever listens here.
+    server.on('tlsClientError', (_, socket) => socket.destroy())
     speaking.push(server)
     return proxies ? proxies.front(server) : server
   }

@@ -1,42 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
-import {
-  openNodeRunner,
-  openPythonRunner,
-  type DeviceCredential,
-  type DeviceRunner,
-  type DeviceTransport,
-  type ProvisioningResult,
-} from '../../sdk/runner.ts'
+import type { DeviceCredential, DeviceRunner, DeviceTransport, ProvisioningResult } from '../../sdk/runner.ts'
 import { attestationKinds, type AttestationKind, type Enrolled } from '../fixtures/enrollments.ts'
 import { startService } from '../fixtures/service.ts'
-
-interface Sdk {
-  readonly name: string
-  readonly open: (options: { readonly caFile: string }) => Promise<DeviceRunner>
-  readonly transports: readonly DeviceTransport[]
-  /** `name: message` of the error for a disabled enrollment: neither SDK knows that status. [device-wire §1.5] */
-  readonly disabled: RegExp
-  /** And for credentials that are not good, at CONNECT or at the register call. [device-wire §3.1] */
-  readonly refused: RegExp
-}
-
-const sdks: readonly Sdk[] = [
-  {
-    name: 'Node',
-    open: openNodeRunner,
-    transports: ['http', 'mqtt', 'mqtt-ws', 'amqp', 'amqp-ws'],
-    disabled: /^SyntaxError: status is disabled$/,
-    refused: /^(UnauthorizedError|NotConnectedError|amqp:unauthorized-access): |: Connection refused: Not authorized$/,
-  },
-  {
-    name: 'Python',
-    open: openPythonRunner,
-    transports: ['mqtt', 'mqtt-ws'],
-    disabled: /^ClientError: .*invalid registration status disabled/,
-    refused: /^ClientError: .*service error status code 401$|^CredentialError: /,
-  },
-]
+import { sdks, type Sdk } from './sdks.ts'
 
 /** What one device of a cell does, and what must come of it. */
 interface Cell {

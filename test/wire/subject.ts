@@ -4,11 +4,11 @@ import { startService, type Service } from '../fixtures/service.ts'
 import { assertAssigned, enrollDevice, openSession, registerToTheEnd } from './device.ts'
 
 /**
- * The service that one test file speaks to, on a network of its own. When all its tests have ended it must still be the same
+ * The service that one test file speaks to, on a network of its own, started with `args`. When all its tests have ended it must still be the same
  * process, have met no fault, and serve a device that has done nothing wrong.
  */
-export async function serviceUnderTest(network: string): Promise<Service> {
-  const service = await startService({ network })
+export async function serviceUnderTest(network: string, args: readonly string[] = []): Promise<Service> {
+  const service = await startService({ network, args })
   after(async () => {
     try {
       const device = await enrollDevice(service, 'after-everything')
