@@ -4,8 +4,8 @@ import type { Clock } from '../model/timestamp.ts'
 
 /** How long, and by whose clock, an unavailable hub is waited for. */
 export interface Patience {
-  /** Milliseconds from the first attempt after which no other is made. */
-  readonly limit: number
+  /** No attempt but the first is made after this moment, in milliseconds since 1970. */
+  readonly until: number
   readonly clock: Clock
   /** A number in [0, 1), so that many who wait do not come back at once. */
   readonly random: () => number
@@ -18,8 +18,7 @@ const longest = 5000
  * Attempt until it succeeds, is refused for a lasting reason, or patience ends: waiting as long as the hub asks, else
  * exponentially longer, with jitter. Whatever is thrown that is not a Refusal counts as no answer.
  */
-export async function withBackoff<T>({ limit, clock, random }: Patience, attempt: () => Promise<T>): Promise<T> {
-  const end = clock() + limit
+export async function withBackoff<T>({ until, clock, random }: Patience, attempt: () => Promise<T>): Promise<T> {
   for (let wait = first; ; wait = Math.min(wait * 2, longest)) {
     try {
       return await attempt()
@@ -28,7 +27,7 @@ export async function withBackoff<T>({ limit, clock, random }: Patience, attempt
         error instanceof Refusal ? error : new Refusal('HubUnavailable', `no answer from the hub: ${error}`)
       if (refusal.reason !== 'HubUnavailable') throw refusal
       const pause = Math.max((refusal.retryAfter ?? 0) * 1000, wait * (0.5 + random()))
-      if (clock() + pause > end) throw refusal
+      if (clock() + pause > until) throw refusal
       await delay(pause)
     }
   }

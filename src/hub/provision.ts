@@ -56,9 +56,24 @@ export async function applyInitialTwin(hub: IotHub, deviceId: string, twin: Init
   await hub.mergeTwin(deviceId, { ...(tags && { tags }), ...(desired && { properties: { desired } }) })
 }
 
-/** Create a device with the whole of another hub's twin; false if the hub has the device already. */
-export function createWithTwin(hub: IotHub, wanted: WantedDevice, twin: TwinData): Promise<boolean> {
-  return hub.createWithTwin(newIdentity(wanted), twin)
+/**
+ * Create the device with the whole of another hub's twin, or else with its first configuration. An identity of that name that
+ * is there already goes: it is not what the device had.
+ */
+export async function createAnew(
+  hub: IotHub,
+  wanted: WantedDevice,
+  twin: TwinData | undefined,
+  initialTwin: InitialTwin | undefined,
+): Promise<void> {
+  const create = async () =>
+    twin ? await hub.createWithTwin(newIdentity(wanted), twin) : (await hub.create(newIdentity(wanted))) !== undefined
+  for (let attempt = 0; !(await create()); attempt++) {
+    if (attempt === attempts)
+      throw new Refusal('HubUnavailable', `${hub.hostName}: the identity of ${wanted.deviceId} keeps coming back`)
+    await hub.remove(wanted.deviceId)
+  }
+  if (!twin) await applyInitialTwin(hub, wanted.deviceId, initialTwin)
 }
 
 /** A twin's content without what its hub keeps for itself: versions, metadata, times. */

@@ -16,7 +16,7 @@ import { iotHub } from '../hub/iot-hub.ts'
 import { admitsAddress } from '../model/ip-filter.ts'
 import type { LinkedHub } from '../model/service.ts'
 import { decisionJournal, type Retention } from '../registration/decision-journal.ts'
-import { registrar } from '../registration/register.ts'
+import { registrar, type Stages } from '../registration/register.ts'
 import { cachedStore } from '../store/cached-store.ts'
 import { openSqliteStore } from '../store/sqlite-store.ts'
 import type { Reader } from '../store/store.ts'
@@ -70,7 +70,11 @@ const amqpLimits: Omit<AmqpLimits, 'replyDelay'> = {
 }
 
 /** Put the service together and open it. */
-export async function openHubward(configuration: Configuration, log: Logger): Promise<Hubward> {
+export async function openHubward(
+  configuration: Configuration,
+  log: Logger,
+  onStep?: Stages['onStep'],
+): Promise<Hubward> {
   const { hubNames, deviceHost, listen } = configuration
   const clock = Date.now
   const data = resolve(configuration.data)
@@ -85,8 +89,7 @@ export async function openHubward(configuration: Configuration, log: Logger): Pr
   const first = await firstInstance(store, deviceHost, hubConnectionStrings, clock)
 
   const transport = hubTransport(bundledHub, opened.use(httpsTransport(hubCa(configuration))))
-  const patience = { limit: configuration.hubPatience, clock, random: Math.random }
-  const hubs = (link: LinkedHub) => iotHub(link, transport, clock, patience)
+  const hubs = (link: LinkedHub, until: number) => iotHub(link, transport, clock, { until, clock, random: Math.random })
 
   const automatic = {
     hashed: evenlyWeighted,
@@ -103,6 +106,8 @@ export async function openHubward(configuration: Configuration, log: Logger): Pr
     },
     allocation: { policies: { ...automatic, custom }, broken: () => undefined },
     hubs,
+    patience: configuration.hubPatience,
+    onStep,
     clock,
     shortWait: configuration.shortWait,
     onDecision: (decision) => {
@@ -112,6 +117,9 @@ export async function openHubward(configuration: Configuration, log: Logger): Pr
     onFault,
   })
   opened.defer(register.idle)
+
+  // Before a device can ask: what was begun for it is finished first.
+  await register.resume()
 
   const devices: DeviceTransport = {
     registrar: register,
@@ -171,7 +179,6 @@ export async function openHubward(configuration: Configuration, log: Logger): Pr
   )
   opened.use(watchExpiry(store, clock, log))
   const token = await administratorToken(store, configuration, clock)
-  await register.resume()
 
   const open = opened.move()
   return {

@@ -1,6 +1,6 @@
-import type { AttestationMechanism } from './enrollment.ts'
+import type { AttestationMechanism, InitialTwin } from './enrollment.ts'
 import type { DeviceId, Etag, IdScope, OperationId, RegistrationId } from './identifiers.ts'
-import type { Json } from './json.ts'
+import type { Json, JsonObject } from './json.ts'
 import type { Timestamp } from './timestamp.ts'
 
 export type Substatus =
@@ -24,11 +24,33 @@ export interface Registration {
   readonly status: 'assigning' | 'assigned' | 'failed' | 'disabled'
   readonly assignment?: Assignment
   readonly failure?: Failure
+  /** Begun and not ended: whoever takes up the device's registration finishes it first. */
+  readonly placement?: Placement
   /** From custom allocation. */
   readonly payload?: Json
   readonly createdDateTimeUtc: Timestamp
   readonly lastUpdatedDateTimeUtc: Timestamp
   readonly etag: Etag
+}
+
+/**
+ * The taking of a device to a hub, as far as it has come, so that no crash can leave it half done. While `making`, the device
+ * belongs where it was and what stands at `to` may be thrown away; from `removing` on it belongs to `to`.
+ */
+export interface Placement {
+  readonly operationId: OperationId
+  /** Milliseconds since 1970. */
+  readonly since: number
+  readonly kind: 'first' | 'reset' | 'move'
+  readonly phase: 'making' | 'removing'
+  readonly to: Assignment
+  /** The hub that loses the device. */
+  readonly from?: string
+  /** What the device had there: tags, desired and reported properties. */
+  readonly twin?: JsonObject
+  /** From custom allocation. */
+  readonly initialTwin?: InitialTwin
+  readonly payload?: Json
 }
 
 /** Why a registration ended `failed`, as the device and the operator see it. */

@@ -1,16 +1,26 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Attested } from '../attestation/attestation.ts'
 import { newEtag } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
-import type { Failure, Operation, Registration } from '../model/registration.ts'
-import { timestamp } from '../model/timestamp.ts'
+import type { Assignment, Failure, Operation, Placement, Registration } from '../model/registration.ts'
+import { timestamp, type Clock } from '../model/timestamp.ts'
 import { oneRegistration } from '../model/usage.ts'
 import { Conflict } from '../store/store.ts'
-import { place, type Hubs, type Provisioned } from './place.ts'
+import { openJournal, type Journal } from './journal.ts'
+import { leftoverOperation } from './leftovers.ts'
+import { place } from './place.ts'
+import type { Hubs, Leftover, Provisioned } from './placing.ts'
 import { recordOf } from './record.ts'
 import type { Stages } from './register.ts'
 import { tracedHub } from './traced-hub.ts'
 
 type Outcome = Provisioned | { readonly failure: Failure }
+
+/** An operation that has come to its end, and what it left behind to be removed. */
+export interface Concluded {
+  readonly ended: Operation
+  readonly leftover?: Operation
+}
 
 const unexpected: Failure = { errorCode: 500001, errorMessage: 'An unexpected error occurred.' }
 
@@ -23,44 +33,84 @@ export async function conclude(
   operation: Operation,
   beforeEnd: () => Promise<void>,
   stages: Stages,
-): Promise<Operation> {
-  const { store, clock } = stages
+): Promise<Concluded> {
+  const { store, clock, onStep } = stages
   const { idScope } = attested.service
   for (;;) {
     const before = await store.registrations.get(idScope, attested.registrationId)
-    const outcome = await placed(attested, before, stages)
-    const registration: Registration = {
-      ...recordOf(attested, before, timestamp(clock())),
-      ...('failure' in outcome
-        ? { status: 'failed', assignment: before?.assignment, failure: outcome.failure }
-        : { status: 'assigned', assignment: outcome.assignment, payload: outcome.payload }),
-      etag: newEtag(),
+    if (isAnothers(before?.placement, operation, clock)) {
+      await delay(waitForAnother)
+      continue
     }
-    const ended: Operation = {
-      ...operation,
-      status: registration.status,
-      result: { registration, authenticationKey: 'failure' in outcome ? undefined : outcome.authenticationKey },
-    }
-    await beforeEnd()
+    const journal = openJournal(attested, operation, before, stages)
     try {
+      const outcome = await placed(attested, before, journal, stages)
+      const settled = 'failure' in outcome ? afterFailure(journal.current(), before?.assignment) : outcome
+      const registration: Registration = {
+        ...recordOf(attested, before, timestamp(clock())),
+        ...('failure' in outcome
+          ? { status: 'failed', assignment: settled.assignment, failure: outcome.failure }
+          : { status: 'assigned', assignment: outcome.assignment, payload: outcome.payload }),
+        etag: newEtag(),
+      }
+      const ended: Operation = {
+        ...operation,
+        status: registration.status,
+        result: { registration, authenticationKey: 'failure' in outcome ? undefined : outcome.authenticationKey },
+      }
+      const leftover = settled.leftover && leftoverOperation(idScope, attested.registrationId, settled.leftover, clock)
+      await beforeEnd()
+      await onStep?.('placed')
       await store.transact((write) => {
-        write.registrations.put(idScope, registration, before?.etag)
+        write.registrations.put(idScope, registration, journal.etag())
         write.operations.put(ended)
+        if (leftover) write.operations.put(leftover)
         // Counted with what it counts, or not at all. [service-wire §14.2]
         if (ended.status === 'assigned') write.usage.add(idScope, oneRegistration(clock()))
       })
-      return ended
+      await onStep?.('ended')
+      return { ended, leftover }
     } catch (error) {
       if (!(error instanceof Conflict)) throw error
     }
   }
 }
 
-async function placed(attested: Attested, before: Registration | undefined, stages: Stages): Promise<Outcome> {
+/** Milliseconds after which another node's placement that has not ended is taken over. */
+const abandonedAfter = 20_000
+const waitForAnother = 250
+
+function isAnothers(placement: Placement | undefined, { id }: Operation, clock: Clock): boolean {
+  return placement !== undefined && placement.operationId !== id && clock() - placement.since < abandonedAfter
+}
+
+/**
+ * Where a device is after its placement failed: where it was, and what was made for it elsewhere has to go; or, once its old
+ * hub may have lost it, at the new one.
+ */
+export function afterFailure(
+  placement: Placement | undefined,
+  before: Assignment | undefined,
+): { readonly assignment?: Assignment; readonly leftover?: Leftover } {
+  if (!placement || placement.kind === 'reset') return { assignment: before }
+  const { to, from, phase } = placement
+  const { deviceId } = to
+  if (phase === 'removing')
+    return { assignment: to, leftover: from === undefined ? undefined : { hub: from, deviceId } }
+  return { assignment: before, leftover: { hub: to.assignedHub, deviceId } }
+}
+
+async function placed(
+  attested: Attested,
+  before: Registration | undefined,
+  journal: Journal,
+  stages: Stages,
+): Promise<Outcome> {
   try {
-    const hubs: Hubs = (link) => tracedHub(stages.hubs(link), attested.trail, stages.clock)
-    return await place(attested, before, { ...stages, hubs })
+    const hubs: Hubs = (link, until) => tracedHub(stages.hubs(link, until), attested.trail, stages.clock)
+    return await place(attested, before, journal, { ...stages, hubs })
   } catch (error) {
+    if (error instanceof Conflict) throw error
     if (error instanceof Refusal) {
       attested.trail.note({ step: 'failure', reason: error.reason, found: error.detail })
       return { failure: { errorCode: error.errorCode, errorMessage: error.publicMessage } }

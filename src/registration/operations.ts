@@ -2,8 +2,9 @@ import type { Attested } from '../attestation/attestation.ts'
 import { newOperationId, registrationKey, type IdScope } from '../model/identifiers.ts'
 import type { Operation } from '../model/registration.ts'
 import { conclude } from './conclude.ts'
+import { leftoverOf, leftoverPause, removeLeftover } from './leftovers.ts'
 import type { Stages } from './register.ts'
-import { toResume } from './resume.ts'
+import { toResume } from './resume-record.ts'
 import { endingOfOperation, endingOfThrown } from './trail.ts'
 
 /** The operations of this node: begun by registering, run on after the answer if need be. */
@@ -12,9 +13,11 @@ export interface Operations {
   readonly run: (attested: Attested) => Promise<Operation>
   /** Go on with an operation that is kept in the store as `assigning`. */
   readonly goOn: (attested: Attested, operation: Operation) => void
+  /** See to it that a leftover goes, as often as it takes. */
+  readonly settle: (leftover: Operation) => void
   /** An operation that this node is running. */
   readonly find: (idScope: IdScope, id: string) => Operation | undefined
-  /** Settles when nothing is running. */
+  /** Settles when nothing is running; what waits to be tried again waits for the next start. */
   readonly idle: () => Promise<void>
 }
 
@@ -37,13 +40,15 @@ export function operations(stages: Stages): Operations {
   const { store, clock, shortWait, onFault } = stages
   /** At most one for each device. */
   const runs = new Map<string, Run>()
+  const waiting = new Set<NodeJS.Timeout>()
   let sweptAt = clock()
 
   async function run(attested: Attested): Promise<Operation> {
     sweep()
     const { service, registrationId } = attested
     const purpose = JSON.stringify(toResume(attested))
-    for (let other = runs.get(keyOf(attested)); other; other = runs.get(keyOf(attested))) {
+    const key = keyOf({ idScope: service.idScope, registrationId })
+    for (let other = runs.get(key); other; other = runs.get(key)) {
       // A device that lost the answer asks again; it is given the operation that it has. [device-wire §9.1]
       if (other.purpose === purpose) {
         tellEnd(other.ended, attested)
@@ -63,12 +68,17 @@ export function operations(stages: Stages): Operations {
   }
 
   function begin(attested: Attested, operation: Operation): Run {
-    const key = keyOf(attested)
+    const key = keyOf(operation)
     const beforeEnd = async () => {
       await begun.promised
       begun.ending = true
     }
-    const ended = conclude(attested, operation, beforeEnd, stages).finally(() => runs.delete(key))
+    const ended = conclude(attested, operation, beforeEnd, stages)
+      .finally(() => runs.delete(key))
+      .then(({ ended, leftover }) => {
+        if (leftover) settle(leftover)
+        return ended
+      })
     const begun: Run = { operation, purpose: JSON.stringify(toResume(attested)), ended, ending: false }
     runs.set(key, begun)
     ended.catch((fault: unknown) => onFault(fault, attested.trackingId))
@@ -86,6 +96,28 @@ export function operations(stages: Stages): Operations {
     return run.operation
   }
 
+  function settle(operation: Operation, attempts = 0): void {
+    const again = () => {
+      waiting.delete(timer)
+      attempt(operation, attempts).catch((fault: unknown) => onFault(fault, operation.id))
+    }
+    const timer = setTimeout(again, attempts === 0 ? 0 : leftoverPause(attempts, Math.random())).unref()
+    waiting.add(timer)
+  }
+
+  /** In the device's turn: it may be registering at this moment, and come to belong where something was left. */
+  async function attempt(operation: Operation, attempts: number): Promise<void> {
+    const key = keyOf(operation)
+    const leftover = leftoverOf(operation)
+    if (!leftover) return
+    for (let other = runs.get(key); other; other = runs.get(key)) await Promise.allSettled([other.ended])
+    const removing = removeLeftover(operation, leftover, stages)
+    runs.set(key, { operation, purpose: '', ended: removing.then(() => operation), ending: true })
+    const gone = await removing.finally(() => runs.delete(key))
+    if (!gone) return settle(operation, attempts + 1)
+    await store.transact((write) => write.operations.put({ ...operation, resume: undefined, status: 'assigned' }))
+  }
+
   function sweep(): void {
     if (clock() - sweptAt < sweepEvery) return
     sweptAt = clock()
@@ -97,11 +129,13 @@ export function operations(stages: Stages): Operations {
   return {
     run,
     goOn: (attested, operation) => void begin(attested, operation),
+    settle: (leftover) => settle(leftover),
     find: (idScope, id) => {
       const found = [...runs.values()].find(({ operation }) => operation.id === id && operation.idScope === idScope)
       return found?.operation
     },
     idle: async () => {
+      waiting.forEach((timer) => clearTimeout(timer))
       while (runs.size > 0) await Promise.allSettled([...runs.values()].map(({ ended }) => ended))
     },
   }
@@ -114,8 +148,8 @@ function tellEnd(ended: Promise<Operation>, { trail }: Attested): void {
   )
 }
 
-function keyOf({ service, registrationId }: Attested): string {
-  return `${service.idScope}/${registrationKey(registrationId)}`
+function keyOf({ idScope, registrationId }: Pick<Operation, 'idScope' | 'registrationId'>): string {
+  return `${idScope}/${registrationKey(registrationId)}`
 }
 
 /** By hand, because aborting a promised timer makes an error object each time, which shows in the CPU of a registration. */

@@ -11,7 +11,7 @@ import type { Store } from '../store/store.ts'
 import { admit, type DeviceRequest } from './admit.ts'
 import { disabledOperation } from './disabled.ts'
 import { operations, type Operations } from './operations.ts'
-import type { Hubs } from './place.ts'
+import type { Hubs, Step } from './placing.ts'
 import { resume } from './resume.ts'
 import { beginTrail, endingOfThrown, noTrail, type Attempt } from './trail.ts'
 
@@ -21,6 +21,10 @@ export interface Stages {
   readonly attestation: AttestationKinds
   readonly allocation: Allocation
   readonly hubs: Hubs
+  /** Milliseconds from its beginning for which an operation waits for a hub that throttles or does not answer. */
+  readonly patience: number
+  /** Hears of every step of a placement before the next is taken. */
+  readonly onStep?: (step: Step) => Promise<void> | void
   readonly clock: Clock
   /** Milliseconds that a register call may take to be answered with its outcome; after that, `assigning`. 0: always. */
   readonly shortWait: number

@@ -1,26 +1,26 @@
 import { randomUUID } from 'node:crypto'
 import type { Attested } from '../attestation/attestation.ts'
-import type { Protocol, Trail } from '../model/decision.ts'
+import type { Trail } from '../model/decision.ts'
 import { newEtag } from '../model/identifiers.ts'
-import { isJsonObject, type Json, type JsonObject } from '../model/json.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Operation, Registration } from '../model/registration.ts'
 import { timestamp } from '../model/timestamp.ts'
 import type { Reader } from '../store/store.ts'
+import { afterFailure } from './conclude.ts'
+import { leftoverOf, leftoverOperation } from './leftovers.ts'
 import type { Operations } from './operations.ts'
 import type { Stages } from './register.ts'
+import { remembered, type Remembered } from './resume-record.ts'
 import { beginTrail, endingOfOperation } from './trail.ts'
-
-/** What an operation has to remember of its device to go on after a restart; no secret is in it. */
-export function toResume({ apiVersion, protocol, remoteAddress, payload, enrollment, evidence }: Attested): JsonObject {
-  const group = enrollment.kind === 'group' ? enrollment.enrollmentGroupId : undefined
-  return { apiVersion, protocol, remoteAddress, payload, group, evidence }
-}
 
 /** Take up the operations that were answered `assigning` and then left by a node that stopped. */
 export async function resume(stages: Stages, running: Operations): Promise<void> {
   const { store, clock, onDecision } = stages
   for (const operation of await store.operations.unfinished()) {
+    if (leftoverOf(operation)) {
+      running.settle(operation)
+      continue
+    }
     const { idScope, registrationId } = operation
     const from = remembered(operation.resume)
     const { protocol, remoteAddress } = from
@@ -35,30 +35,7 @@ export async function resume(stages: Stages, running: Operations): Promise<void>
       running.goOn(attested, { ...operation, resume: undefined })
       continue
     }
-    const ended = withoutEnrollment(operation, clock())
-    await store.transact((write) => write.operations.put(ended))
-    trail.end(endingOfOperation(ended))
-  }
-}
-
-interface Remembered {
-  readonly apiVersion: string
-  readonly protocol: Protocol
-  readonly remoteAddress: string
-  readonly payload?: Json
-  readonly group?: string
-  readonly evidence: JsonObject
-}
-
-function remembered(resume: Json | undefined): Remembered {
-  const { apiVersion, protocol, remoteAddress, payload, group, evidence } = isJsonObject(resume) ? resume : {}
-  return {
-    apiVersion: String(apiVersion),
-    protocol: protocol === 'Mqtt' || protocol === 'Amqp' ? protocol : 'Http',
-    remoteAddress: String(remoteAddress),
-    payload,
-    group: typeof group === 'string' ? group : undefined,
-    evidence: isJsonObject(evidence) ? evidence : {},
+    trail.end(endingOfOperation(await endWithoutEnrollment(operation, stages, running)))
   }
 }
 
@@ -89,19 +66,39 @@ async function reattest(
   }
 }
 
-function withoutEnrollment(operation: Operation, now: number): Operation {
+/** Nobody may be placed by it any more; what was begun is settled without a credential to give to a hub. */
+async function endWithoutEnrollment(
+  operation: Operation,
+  { store, clock }: Stages,
+  running: Operations,
+): Promise<Operation> {
+  const { idScope, registrationId } = operation
+  const before = await store.registrations.get(idScope, registrationId)
   const { errorCode, publicMessage } = new Refusal(
     'EnrollmentNotFound',
     'the enrollment went while the operation waited',
   )
+  const now = timestamp(clock())
+  const settled = afterFailure(before?.placement, before?.assignment)
   const registration: Registration = {
-    registrationId: operation.registrationId,
     attestationType: 'symmetricKey',
+    createdDateTimeUtc: now,
+    registrationId,
+    ...before,
+    lastUpdatedDateTimeUtc: now,
     status: 'failed',
+    assignment: settled.assignment,
+    placement: undefined,
     failure: { errorCode, errorMessage: publicMessage },
-    createdDateTimeUtc: timestamp(now),
-    lastUpdatedDateTimeUtc: timestamp(now),
     etag: newEtag(),
   }
-  return { ...operation, resume: undefined, status: 'failed', result: { registration } }
+  const ended: Operation = { ...operation, resume: undefined, status: 'failed', result: { registration } }
+  const leftover = settled.leftover && leftoverOperation(idScope, registrationId, settled.leftover, clock)
+  await store.transact((write) => {
+    write.operations.put(ended)
+    if (before) write.registrations.put(idScope, registration, before.etag)
+    if (leftover) write.operations.put(leftover)
+  })
+  if (leftover) running.settle(leftover)
+  return ended
 }

@@ -183,7 +183,7 @@ export interface Writer {
   }
   readonly operations: {
     readonly put: (operation: Operation) => void
-    /** Forget those that began before this moment, in milliseconds since 1970. */
+    /** Forget those that have ended and began before this moment, in milliseconds since 1970. */
     readonly expire: (before: number) => void
   }
   readonly decisions: {

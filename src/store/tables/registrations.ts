@@ -97,7 +97,12 @@ export function registrationsTables(db: Kysely<Tables>) {
           })),
         ),
     ),
-    expire: statement(db.deleteFrom('operations').where('created_at', '<', parameter<number>('before'))),
+    expire: statement(
+      db
+        .deleteFrom('operations')
+        .where('created_at', '<', parameter<number>('before'))
+        .where('status', '<>', sql.lit('assigning')),
+    ),
   }
 
   return {

@@ -1,0 +1,60 @@
+import type { Attested } from '../attestation/attestation.ts'
+import { newEtag, type Etag } from '../model/identifiers.ts'
+import type { Operation, Placement, Registration } from '../model/registration.ts'
+import { timestamp, type Clock } from '../model/timestamp.ts'
+import type { Store } from '../store/store.ts'
+import { recordOf } from './record.ts'
+import { toResume } from './resume-record.ts'
+
+/** Where a placement is written down before it is carried out. */
+export interface Journal {
+  readonly operationId: string
+  /** When the operation's time is out; milliseconds since 1970. */
+  readonly until: number
+  readonly now: Clock
+  /** What a failure has to take back, or go on with: the placement in its latest phase. */
+  readonly current: () => Placement | undefined
+  /** Note the placement down; durably, with its operation, where a crash must not forget it. Conflict if somebody else wrote. */
+  readonly begin: (placement: Placement, durably: boolean) => Promise<void>
+  /** What stands at the hub was there before: a failure takes nothing back. */
+  readonly keep: () => void
+  /** The etag of the registration as this run knows it; undefined if there is none. */
+  readonly etag: () => Etag | undefined
+}
+
+/** The journal of one run of an operation, over the registration that it found. */
+export function openJournal(
+  attested: Attested,
+  operation: Operation,
+  before: Registration | undefined,
+  { store, clock, patience }: { readonly store: Store; readonly clock: Clock; readonly patience: number },
+): Journal {
+  let current = before?.placement
+  let etag = before?.etag
+  return {
+    operationId: operation.id,
+    until: operation.createdAt + patience,
+    now: clock,
+    current: () => current,
+    etag: () => etag,
+    keep: () => (current = undefined),
+    begin: async (placement, durably) => {
+      current = placement
+      if (!durably) return
+      const registration: Registration = {
+        ...recordOf(attested, before, timestamp(clock())),
+        status: before?.status ?? 'assigning',
+        assignment: before?.assignment,
+        failure: before?.failure,
+        payload: before?.payload,
+        placement,
+        etag: newEtag(),
+      }
+      await store.transact((write) => {
+        write.registrations.put(attested.service.idScope, registration, etag)
+        write.operations.put({ ...operation, resume: toResume(attested) })
+      })
+      etag = registration.etag
+    },
+  }
+}

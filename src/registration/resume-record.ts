@@ -1,0 +1,32 @@
+import type { Attested } from '../attestation/attestation.ts'
+import type { Protocol } from '../model/decision.ts'
+import { isJsonObject, type Json, type JsonObject } from '../model/json.ts'
+
+/** What is remembered of a device for its operation to go on. */
+export interface Remembered {
+  readonly apiVersion: string
+  readonly protocol: Protocol
+  readonly remoteAddress: string
+  readonly payload?: Json
+  readonly group?: string
+  readonly evidence: JsonObject
+}
+
+/** What an operation has to remember of its device to go on after a restart; no secret is in it. */
+export function toResume({ apiVersion, protocol, remoteAddress, payload, enrollment, evidence }: Attested): JsonObject {
+  const group = enrollment.kind === 'group' ? enrollment.enrollmentGroupId : undefined
+  return { apiVersion, protocol, remoteAddress, payload, group, evidence }
+}
+
+/** What `toResume` wrote. */
+export function remembered(resume: Json | undefined): Remembered {
+  const { apiVersion, protocol, remoteAddress, payload, group, evidence } = isJsonObject(resume) ? resume : {}
+  return {
+    apiVersion: String(apiVersion),
+    protocol: protocol === 'Mqtt' || protocol === 'Amqp' ? protocol : 'Http',
+    remoteAddress: String(remoteAddress),
+    payload,
+    group: typeof group === 'string' ? group : undefined,
+    evidence: isJsonObject(evidence) ? evidence : {},
+  }
+}
