@@ -16,6 +16,7 @@ export function streamOfSocket(socket: TLSSocket): ByteStream {
     },
     pause: () => socket.pause(),
     resume: () => socket.resume(),
+    unsent: () => socket.writableLength,
   }
 }
 
@@ -27,5 +28,6 @@ export function streamOfWebSocket(socket: WebSocket): ByteStream {
     end: () => socket.close(),
     pause: () => socket.pause(),
     resume: () => socket.resume(),
+    unsent: () => socket.bufferedAmount,
   }
 }

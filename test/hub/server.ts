@@ -130,6 +130,7 @@ function streamOf(socket: TLSSocket): ByteStream {
     end: () => void socket.end(),
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
+    unsent: () => socket.writableLength,
   }
 }
 
@@ -140,6 +141,7 @@ function webSocketStream(webSocket: WebSocket): ByteStream {
     end: () => webSocket.close(),
     pause: () => webSocket.pause(),
     resume: () => webSocket.resume(),
+    unsent: () => webSocket.bufferedAmount,
   }
 }
 

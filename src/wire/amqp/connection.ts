@@ -25,6 +25,8 @@ const header = {
 const channelMax = 8191
 const mostSessions = 4
 const smallestFrame = 512
+/** Bytes. Whoever asks and asks and never reads is cut here. */
+const mostUnsent = 1 << 20
 const fastestHeartbeat = 500 // milliseconds, however impatient the client says it is
 
 /**
@@ -223,5 +225,6 @@ export class AmqpConnection<Identity> {
     const bytes = this.#pending.length === 1 ? this.#pending[0]! : Buffer.concat(this.#pending)
     this.#pending = []
     this.#stream.send(bytes)
+    if (this.#stream.unsent() > mostUnsent) this.destroy()
   }
 }

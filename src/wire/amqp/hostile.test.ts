@@ -110,6 +110,19 @@ test('a message beyond the announced size closes the connection before it is hel
   assert.ok((await closed(socket)).includes('amqp:link:message-size-exceeded'))
 })
 
+test('a client that asks without end and never reads is cut before its answers fill the memory', async () => {
+  let gone = () => undefined as void
+  const cut = new Promise<void>((resolve) => (gone = resolve))
+  const socket = await raw(await serve({ closed: () => gone() }))
+  socket.pause()
+  const echo = writeFrame(0, 0, code.flow, [uint(0), uint(1), uint(0), uint(1), ...nothings(5), Buffer.from([0x41])])
+  const many = Buffer.concat(Array<Buffer>(1000).fill(echo))
+  socket.write(Buffer.concat([opening, begin]))
+  const ask = () => socket.write(many, (error) => void (error ?? ask()))
+  ask()
+  await cut
+})
+
 test('a disposition that covers four thousand million deliveries costs nothing', async () => {
   const socket = await raw(await serve({}))
   const all = writeFrame(0, 0, code.disposition, [Buffer.from([0x41]), uint(0), uint(0xffffffff), Buffer.from([0x41])])
@@ -172,6 +185,10 @@ test('a truncated, changed or arbitrary conversation ends without a fault, cut w
     { numRuns: 1500 },
   )
 })
+
+function nothings(count: number): Buffer[] {
+  return Array<Buffer>(count).fill(Buffer.from([0x40]))
+}
 
 function hex(text: string): Buffer {
   return Buffer.from(text.replaceAll(' ', ''), 'hex')

@@ -86,6 +86,7 @@ export function serve(behaviour: Behaviour): Promise<number> {
       end: () => void socket.end(),
       pause: () => void socket.pause(),
       resume: () => void socket.resume(),
+      unsent: () => socket.writableLength,
     }
     const connection = new AmqpConnection(stream, peer, service(behaviour), limits, (fault) => faults.push(fault))
     socket.on('data', (chunk) => connection.receive(chunk))
@@ -106,6 +107,7 @@ export function inMemory(behaviour: Behaviour) {
     end: nothing,
     pause: nothing,
     resume: nothing,
+    unsent: () => 0,
   }
   const peer = { remoteAddress: host, certificateChain: [] }
   const connection = new AmqpConnection(stream, peer, service(behaviour), usual, (fault) => faults.push(fault))

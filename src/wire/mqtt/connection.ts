@@ -12,6 +12,8 @@ export interface ByteStream {
   end(): void
   pause(): void
   resume(): void
+  /** Bytes that were sent and that the client has not taken yet. */
+  unsent(): number
 }
 
 /** What a service says to a CONNECT: a session, or the code it refuses with. */
