@@ -25,7 +25,9 @@ import { largestRequest, type DeviceTransport } from '../transport/answer.ts'
 import { deviceHttps } from '../transport/https.ts'
 import { openListener, type Listener } from '../transport/listener.ts'
 import { bearerAuthority, dataAuthority } from '../transport/management-api/authority.ts'
+import { decisionRoutes } from '../transport/management-api/decisions.ts'
 import type { ManagementListener } from '../transport/management-api/listener.ts'
+import { usageRoutes } from '../transport/management-api/usage.ts'
 import { deviceMqtt } from '../transport/mqtt.ts'
 import { serviceApi } from '../transport/service-api/service-api.ts'
 import type { AmqpLimits } from '../wire/amqp/service.ts'
@@ -168,7 +170,7 @@ export async function openHubward(
       log,
       authority,
       certificate,
-      routes: [],
+      routes: [...decisionRoutes({ store, written: journal.written }), ...usageRoutes(store, clock)],
       http: [],
       onHostNames: async () => {
         const renewed = await certificateFor(configuration, data, store)
