@@ -37,7 +37,7 @@ export async function registerOverAmqp(
     for (;;) {
       const { code: found, body } = await peer.next()
       if (found === code.saslOutcome) break
-      const challenge = body.subarray(body[8] === 0xb0 ? 13 : 8 + 2)
+      const challenge = binaryIn(body)
       socket.write(frame(code.saslResponse, [long(sasl.step?.(challenge) ?? Buffer.alloc(1))], { type: 1 }))
     }
   }
@@ -57,7 +57,7 @@ export async function registerOverAmqp(
   socket.write(frame(code.close, []))
   await peer.frame(code.close)
   socket.end()
-  await once(socket, 'close')
+  await once(socket.resume(), 'close')
   return answer.toString('latin1')
 }
 
@@ -86,13 +86,21 @@ function map(items: readonly Buffer[]): Buffer {
   return Buffer.concat([Buffer.from([0xc1, content.length + 1, items.length]), content])
 }
 
+/** The only field of a SASL challenge, in whichever of the two sizes its list and it have. */
+function binaryIn(body: Buffer): Buffer {
+  const at = body[3] === 0xc0 ? 6 : 12
+  return body.subarray(at + (body[at] === 0xb0 ? 5 : 2))
+}
+
 /** What the server says, cut into headers and frames. */
 function conversation(socket: TLSSocket) {
+  const chunks = socket.iterator({ destroyOnReturn: false })
   let held = Buffer.alloc(0)
   const take = async (length: number): Promise<Buffer> => {
     while (held.length < length) {
-      const [part] = (await once(socket, 'data')) as [Buffer]
-      held = Buffer.concat([held, part])
+      const { value, done } = await chunks.next()
+      if (done) throw new Error('the server closed the connection')
+      held = Buffer.concat([held, value as Buffer])
     }
     const bytes = held.subarray(0, length)
     held = held.subarray(length)

@@ -3,11 +3,16 @@ import { newKey } from '../test/fixtures/enrollments.ts'
 import { askHttps } from '../test/fixtures/https.ts'
 import { derivedKey, sasToken } from '../test/fixtures/sas.ts'
 import { connectionMembers } from '../test/fixtures/service.ts'
+import { newChip, type Chip } from '../test/fixtures/tpm-chip.ts'
 import type { ServerFacts } from './served.ts'
 
-/** The fleet of a run: a symmetric key group, and an X.509 group by its root whose devices send leaf and intermediate. */
+/**
+ * The fleet of a run: a symmetric key group, an X.509 group by its root whose devices send leaf and intermediate, and individual
+ * enrollments that all have the same TPM.
+ */
 export interface Devices {
   readonly groupKey: string
+  readonly chip: Chip
   /** Issued beforehand; each is a device that registers once in every round. */
   readonly leaves: readonly NamedLeaf[]
 }
@@ -22,12 +27,13 @@ export interface DeviceKeys {
   /** A shared access signature, where the device has no certificate. */
   readonly token?: string
   readonly leaf?: Leaf
+  readonly chip?: Chip
 }
 
-export type CredentialKind = 'SAS' | 'certificate'
+export type CredentialKind = 'SAS' | 'certificate' | 'TPM'
 
-/** Enroll the two groups, and issue one leaf for each certificate registration of the run. */
-export async function makeDevices(server: ServerFacts, leaves: number): Promise<Devices> {
+/** Enroll the two groups and the TPMs; one leaf and one TPM enrollment for each registration of the run. */
+export async function makeDevices(server: ServerFacts, registrations: number): Promise<Devices> {
   const groupKey = newKey()
   const symmetricKey = { primaryKey: groupKey, secondaryKey: newKey() }
   await enroll(server, 'bench-sas', { type: 'symmetricKey', symmetricKey })
@@ -35,12 +41,14 @@ export async function makeDevices(server: ServerFacts, leaves: number): Promise<
   const intermediate = await root.issueAuthority('Bench Intermediate')
   const signingCertificates = { primary: { certificate: root.certificate } }
   await enroll(server, 'bench-x509', { type: 'x509', x509: { signingCertificates } })
-  return { groupKey, leaves: await issue(intermediate, leaves) }
+  const chip = newChip()
+  await enrollTpms(server, chip, registrations)
+  return { groupKey, chip, leaves: await issue(intermediate, registrations) }
 }
 
 /** The devices of one round of one scenario: none of them has registered before. */
 export function deviceKeys(
-  { groupKey, leaves }: Devices,
+  { groupKey, chip, leaves }: Devices,
   credential: CredentialKind,
   prefix: string,
   count: number,
@@ -51,6 +59,7 @@ export function deviceKeys(
       const leaf = leaves[round * count + index]!
       return { registrationId: leaf.registrationId, leaf }
     }
+    if (credential === 'TPM') return { registrationId: `bench-tpm-${round * count + index}`, chip }
     const registrationId = `${prefix}-${index}`.toLowerCase()
     return { registrationId, token: derivedKey(groupKey, registrationId) }
   })
@@ -70,17 +79,33 @@ async function issue(intermediate: Authority, count: number): Promise<NamedLeaf[
   return leaves
 }
 
-async function enroll(
+function enroll(server: ServerFacts, group: string, attestation: unknown): Promise<void> {
+  return operate(server, 'PUT', `/enrollmentGroups/${group}`, { enrollmentGroupId: group, attestation })
+}
+
+/** Ten in a call, as many as one takes. */
+async function enrollTpms(server: ServerFacts, chip: Chip, count: number): Promise<void> {
+  const attestation = { type: 'tpm', tpm: { endorsementKey: chip.endorsementKey.toString('base64') } }
+  for (let first = 0; first < count; first += 10) {
+    const length = Math.min(10, count - first)
+    const ids = Array.from({ length }, (_, index) => `bench-tpm-${first + index}`)
+    const enrollments = ids.map((registrationId) => ({ registrationId, attestation }))
+    await operate(server, 'POST', '/enrollments', { mode: 'create', enrollments })
+  }
+}
+
+async function operate(
   { host, httpsPort, ca, serviceConnectionString }: ServerFacts,
-  group: string,
-  attestation: unknown,
-) {
+  method: string,
+  path: string,
+  body: unknown,
+): Promise<void> {
   const { HostName = '', SharedAccessKey = '', SharedAccessKeyName } = connectionMembers(serviceConnectionString)
   const answer = await askHttps(host, httpsPort, ca, {
-    method: 'PUT',
-    path: `/enrollmentGroups/${group}?api-version=2021-10-01`,
-    body: { enrollmentGroupId: group, attestation },
+    method,
+    path: `${path}?api-version=2021-10-01`,
+    body,
     headers: { host: HostName, authorization: sasToken(HostName, SharedAccessKey, { keyName: SharedAccessKeyName }) },
   })
-  if (answer.status !== 200) throw new Error(`enrolling ${group} was answered ${answer.status}: ${answer.text}`)
+  if (answer.status !== 200) throw new Error(`${method} ${path} was answered ${answer.status}: ${answer.text}`)
 }

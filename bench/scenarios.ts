@@ -4,6 +4,7 @@ import { generate, parser as newParser, type IPublishPacket, type Packet } from 
 import { registerOverAmqp } from './amqp.ts'
 import { tokenOf, type CredentialKind, type DeviceKeys } from './devices.ts'
 import type { ServerFacts } from './served.ts'
+import { registerTpmOverAmqp, registerTpmOverHttps, type TpmKeys } from './tpm.ts'
 
 /** One way to register, and the bare handshake that it is compared to. */
 export interface Scenario {
@@ -17,11 +18,15 @@ export interface Scenario {
 const version = 'api-version=2019-03-31'
 
 /** Every scenario that is measured. */
-export const scenarios: readonly Scenario[] = (['SAS', 'certificate'] as const).flatMap((credential) => [
-  { name: `HTTPS, ${credential}`, credential, handshake, register: registerOverHttps },
-  { name: `MQTT, ${credential}`, credential, handshake, register: registerOverMqtt },
-  { name: `AMQP, ${credential}`, credential, handshake, register: overAmqp },
-])
+export const scenarios: readonly Scenario[] = [
+  ...(['SAS', 'certificate'] as const).flatMap((credential) => [
+    { name: `HTTPS, ${credential}`, credential, handshake, register: registerOverHttps },
+    { name: `MQTT, ${credential}`, credential, handshake, register: registerOverMqtt },
+    { name: `AMQP, ${credential}`, credential, handshake, register: overAmqp },
+  ]),
+  { name: 'HTTPS, TPM', credential: 'TPM', handshake, register: tpmOverHttps },
+  { name: 'AMQP, TPM', credential: 'TPM', handshake, register: tpmOverAmqp },
+]
 
 async function handshake(server: ServerFacts, device: DeviceKeys): Promise<void> {
   const socket = await open(server, server.mqttPort, device)
@@ -93,6 +98,21 @@ async function overAmqp(server: ServerFacts, device: DeviceKeys): Promise<void> 
   const login = () => Buffer.from(`\0${address}\0${tokenOf(server.idScope, device)}`)
   const sasl = device.leaf ? undefined : { mechanism: 'PLAIN', initial: login() }
   assertAssigned(await registerOverAmqp(socket, address, sasl))
+}
+
+async function tpmOverHttps(server: ServerFacts, device: DeviceKeys): Promise<void> {
+  const socket = await open(server, server.httpsPort, device)
+  assertAssigned(await registerTpmOverHttps(socket, server.host, tpmOf(server, device)))
+}
+
+async function tpmOverAmqp(server: ServerFacts, device: DeviceKeys): Promise<void> {
+  const socket = await open(server, server.amqpPort, device)
+  assertAssigned(await registerTpmOverAmqp(socket, tpmOf(server, device)))
+}
+
+function tpmOf({ idScope }: ServerFacts, { registrationId, chip }: DeviceKeys): TpmKeys {
+  if (!chip) throw new TypeError(`${registrationId} has no TPM`)
+  return { idScope, registrationId, chip }
 }
 
 async function open({ host, ca }: ServerFacts, port: number, { leaf }: DeviceKeys): Promise<TLSSocket> {

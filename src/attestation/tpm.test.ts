@@ -1,27 +1,19 @@
 import assert from 'node:assert/strict'
-import {
-  constants,
-  createDecipheriv,
-  createHmac,
-  generateKeyPairSync,
-  privateDecrypt,
-  type KeyObject,
-} from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
+import { newChip, type Chip } from '../../test/fixtures/tpm-chip.ts'
 import type { TpmMechanism } from '../model/enrollment.ts'
 import { Refusal, type RefusalReason } from '../model/refusal.ts'
 import { Secret } from '../model/secret.ts'
 import { signSasToken } from '../wire/sas-token.ts'
-import { kdfa } from '../wire/tpm/key-derivation.ts'
-import { nameOf } from '../wire/tpm/storage-key.ts'
 import type { Challenge, Credential, Presented } from './attestation.ts'
 import { tpm } from './tpm.ts'
 
 const hour = 3600 * 1000
 const start = Date.UTC(2026, 1, 3, 4, 30)
 const secret = new Secret(Buffer.alloc(32, 9))
-const device = chip()
-const other = chip()
+const device = newChip()
+const other = newChip()
 
 test('a device that unwraps its nonce and signs with it is believed, with the storage root key of this registration', async () => {
   const at = clockAt(start)
@@ -99,51 +91,6 @@ test('a device whose storage root key nobody knows is refused before anything is
   assert.deepEqual(kind.hubCredential(known, { storageRootKey: known.storageRootKey }), { type: 'hubKey' })
   assert.throws(() => kind.hubCredential(mechanism(device), {}), { reason: 'StorageRootKeyMalformed' })
 })
-
-/** A TPM in software: its keys as it shows them, and the unwrapping that only it can do. */
-interface Chip {
-  readonly endorsementKey: Buffer
-  readonly storageRootKey: Buffer
-  readonly unwrap: (blob: Buffer) => Buffer
-}
-
-function chip(): Chip {
-  const [ek, srk] = [rsa(), rsa()]
-  return { endorsementKey: ek.bytes, storageRootKey: srk.bytes, unwrap: (blob) => unwrap(blob, ek.key, srk) }
-}
-
-function rsa(): { key: KeyObject; bytes: Buffer } {
-  const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
-  const modulus = Buffer.from(publicKey.export({ format: 'jwk' }).n ?? '', 'base64url')
-  const head = Buffer.from('011a0001000b00030472000000060080004300100800000000000100', 'hex')
-  return { key: privateKey, bytes: Buffer.concat([head, modulus]) }
-}
-
-function unwrap(blob: Buffer, ek: KeyObject, srk: { key: KeyObject; bytes: Buffer }): Buffer {
-  const [idObject, secret, duplicate, seed, publicArea] = partsOf(blob)
-  const credentialKey = kdfa(open(ek, secret!, 'IDENTITY\0'), 'STORAGE', 128, nameOf(srk.bytes.subarray(2)))
-  const inner = decrypt(credentialKey, idObject!.subarray(34)).subarray(2)
-  const outerKey = kdfa(open(srk.key, seed!, 'DUPLICATE\0'), 'STORAGE', 128, nameOf(publicArea!))
-  const sensitive = decrypt(inner, decrypt(outerKey, duplicate!.subarray(34))).subarray(34)
-  return sensitive.subarray(2 + 2 + 2 + 34 + 2)
-}
-
-function partsOf(blob: Buffer): Buffer[] {
-  const parts: Buffer[] = []
-  for (let at = 0; at < blob.length; at += 2 + blob.readUInt16BE(at)) {
-    parts.push(blob.subarray(at + 2, at + 2 + blob.readUInt16BE(at)))
-  }
-  return parts
-}
-
-function open(key: KeyObject, secret: Buffer, label: string): Buffer {
-  const padding = constants.RSA_PKCS1_OAEP_PADDING
-  return privateDecrypt({ key, padding, oaepHash: 'sha256', oaepLabel: Buffer.from(label) }, secret)
-}
-
-function decrypt(key: Buffer, bytes: Buffer): Buffer {
-  return createDecipheriv('aes-128-cfb', key, Buffer.alloc(16)).update(bytes)
-}
 
 async function challenged(from: Chip, clock: () => number): Promise<{ challenge: Challenge; nonce: Buffer }> {
   const proof = await tpm(clock, secret).individual(presented({ kind: 'tpm', tpm: from }), mechanism(from))

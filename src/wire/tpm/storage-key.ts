@@ -2,16 +2,14 @@ import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
 import { algorithm, attribute } from './constants.ts'
 import { demand, TpmReader, uint16 } from './reader.ts'
 
-/**
- * A restricted RSA decryption key of a TPM: an endorsement key or a storage root key. Keep it: `publicKey` costs more to
- * make than to use.
- */
+/** A restricted RSA decryption key of a TPM: an endorsement key or a storage root key. */
 export interface StorageKey {
   /** The TPM2B_PUBLIC that it was read from. */
   readonly bytes: Buffer
   /** TPM2B_NAME content: algorithm and SHA-256 of the public area. */
   readonly name: Buffer
   readonly modulusBits: number
+  /** Made when it is first asked for: that costs ten times more than reading the structure. */
   readonly publicKey: KeyObject
 }
 
@@ -51,7 +49,15 @@ export function parseStorageKey(bytes: Buffer): StorageKey {
   demand((modulus[0]! & 0x80) !== 0 && (modulus.at(-1)! & 1) !== 0, 'the modulus is not one of an RSA key')
   demand(fields.left === 0, `${fields.left} bytes follow the modulus`)
 
-  return { bytes, name: nameOf(bytes.subarray(2)), modulusBits, publicKey: rsaPublicKey(modulus) }
+  let publicKey: KeyObject | undefined
+  return {
+    bytes,
+    name: nameOf(bytes.subarray(2)),
+    modulusBits,
+    get publicKey() {
+      return (publicKey ??= rsaPublicKey(modulus))
+    },
+  }
 }
 
 /** The name of an object: SHA-256's identifier and the digest of its TPMT_PUBLIC. [TPM 2.0 Part 1 §16] */
