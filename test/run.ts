@@ -12,6 +12,7 @@ const suites: Readonly<Record<string, readonly string[]>> = {
   tpm: ['test/tpm/**/*.test.ts'],
   hub: ['test/hub/**/*.test.ts'],
   service: ['test/service/**/*.test.ts'],
+  management: ['test/management/**/*.test.ts'],
   journeys: ['test/journeys/**/*.test.ts'],
 }
 

@@ -8,6 +8,9 @@ import type { Store } from '../store/store.ts'
 /** The policy that every new instance has. [service-wire §1.4] */
 const ownerPolicy = 'provisioningserviceowner'
 
+/** By this it is known again when the service is started under another host name. */
+const firstName = 'hubward'
+
 /** The deployment's first instance, its owner policy, and what it is reached by. */
 export interface FirstInstance {
   readonly service: ProvisioningService
@@ -24,7 +27,10 @@ export async function firstInstance(
   hubConnectionStrings: readonly string[],
   clock: Clock,
 ): Promise<FirstInstance> {
-  const [found] = await store.services.all()
+  const known = await store.services.all()
+  const found =
+    known.find(({ hostNames }) => hostNames.includes(hostName.toLowerCase())) ??
+    known.find(({ name }) => name === firstName)
   const service = found ?? newService(hostName, clock)
   const policy = (found && (await store.policies.get(found.idScope, ownerPolicy))) ?? newPolicy()
   const linked = new Set((await store.linkedHubs.all(service.idScope)).map((hub) => hub.hostName.toLowerCase()))
@@ -59,7 +65,7 @@ export function linkedHub(connectionString: string): LinkedHub {
 function newService(hostName: string, clock: Clock): ProvisioningService {
   return {
     idScope: newIdScope(),
-    name: 'hubward',
+    name: firstName,
     hostNames: [hostName.toLowerCase()],
     allocationPolicy: 'hashed',
     createdDateTimeUtc: timestamp(clock()),

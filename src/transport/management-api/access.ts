@@ -171,8 +171,9 @@ function readAssignment(read: Members): RoleAssignment {
   return { role, scope }
 }
 
-function tokenJson({ digest: _, assignments, ...token }: AccessToken): JsonObject {
-  return { ...token, assignments: assignments.map((assigned) => ({ ...assigned })) }
+function tokenJson(token: AccessToken): JsonObject {
+  const { digest: _, assignments, ...shown } = token
+  return { ...shown, assignments: assignments.map((assigned) => ({ ...assigned })) }
 }
 
 function issuerJson({ rules, audiences, ...issuer }: TokenIssuer): JsonObject {

@@ -95,7 +95,7 @@ export function instanceRoutes(parts: InstanceParts): readonly Route[] {
       path: '/subscriptions/:subscription/providers/microsoft.devices/checkprovisioningservicenameavailability',
       operationName: 'CheckNameAvailability',
       permission: 'any',
-      run: async ({ body }) => ({ json: await availability(isJsonObject(body) ? body : {}, store) }),
+      run: async (call) => ({ json: await availability(call, store) }),
     },
   ]
 }
@@ -146,6 +146,9 @@ async function remove(call: Call, parts: InstanceParts): Promise<Answer> {
   const { service } = call
   if (!service) return {}
   checkEtag(call, service)
+  if (service.hostNames.includes(parts.deviceHost.toLowerCase())) {
+    throw new Refusal('InstanceInUse', `${service.name} is the deployment's own, which every start looks for`)
+  }
   await parts.store.transact((write) => write.services.delete(service.idScope))
   return { status: 200, json: {}, change: { before: { name: service.name, idScope: service.idScope } } }
 }
@@ -232,8 +235,12 @@ function checkEtag({ request }: Call, stored: ProvisioningService | undefined): 
   }
 }
 
-async function availability(body: JsonObject, store: Store): Promise<JsonObject> {
-  const name = members(body).text('name') ?? ''
+/** For whoever may make an instance of that name: others would learn which names there are. */
+async function availability({ body, principal }: Call, store: Store): Promise<JsonObject> {
+  const name = members(isJsonObject(body) ? body : {}).text('name') ?? ''
+  if (!principal || !may(principal, 'write', name)) {
+    throw new Refusal('ManagementRoleMissing', `${principal?.id} may not create ${JSON.stringify(name.slice(0, 50))}`)
+  }
   if (!nameShape.test(name)) return { nameAvailable: false, reason: 'Invalid', message: `The name ${invalidName}.` }
   if (!(await isTaken(name, store))) return { nameAvailable: true }
   return { nameAvailable: false, reason: 'AlreadyExists', message: 'The name is in use.' }

@@ -41,7 +41,7 @@ export function providerRoutes(): readonly Route[] {
       path: `${connections}/:connection`,
       operationName: 'DeletePrivateEndpointConnection',
       permission: 'write',
-      run: async () => ({}),
+      run: absent,
     },
     {
       // Every operation has ended when it is answered, so whatever a client still asks about has succeeded.
