@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
+import { encryptSeed } from './credential.ts'
 import { MalformedTpmStructure } from './reader.ts'
 import { longestStorageKey, parseStorageKey } from './storage-key.ts'
 
@@ -83,7 +84,7 @@ test('an absurdly long structure is refused by its length alone', () => {
   assert.throws(() => parseStorageKey(Buffer.alloc(longestStorageKey + 1)), /the longest TPM2B_PUBLIC/)
 })
 
-test('arbitrary bytes, and real keys with bytes changed, are read or refused as malformed but never fail otherwise', () => {
+test('arbitrary bytes, and real keys with bytes changed, are usable keys or refused as malformed, and never fail otherwise', () => {
   const change = fc.tuple(fc.nat(ek.length - 1), fc.integer({ min: 0, max: 255 }))
   const changed = fc.array(change, { minLength: 1, maxLength: 4 }).map((changes) => {
     const bytes = Buffer.from(ek)
@@ -94,7 +95,8 @@ test('arbitrary bytes, and real keys with bytes changed, are read or refused as 
   fc.assert(
     fc.property(fc.oneof(changed, arbitrary), (bytes) => {
       try {
-        parseStorageKey(bytes)
+        const secret = encryptSeed(parseStorageKey(bytes), Buffer.alloc(32), 'IDENTITY')
+        assert.equal(secret.length, 256)
       } catch (error) {
         assert.ok(error instanceof MalformedTpmStructure, String(error))
       }
