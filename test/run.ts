@@ -30,6 +30,7 @@ const root = join(import.meta.dirname, '..')
 const named = process.argv.slice(2)
 const chosen = named.length > 0 ? named : Object.keys(suites)
 const files = new Map(chosen.map((suite) => [suite, filesOf(suite)]))
+demandEveryTestHasASuite()
 
 if (chosen.some((suite) => suite !== 'unit')) await Promise.all([ensureNodeSdk(), ensurePythonSdk()])
 
@@ -53,6 +54,13 @@ function filesOf(suite: string): string[] {
   const found = patterns.flatMap((pattern) => globSync(pattern, { cwd: root })).sort()
   if (found.length === 0) throw new Error(`The suite ${suite} has no test files.`)
   return found.map((file) => join(root, file))
+}
+
+function demandEveryTestHasASuite(): void {
+  const claimed = new Set(Object.keys(suites).flatMap((suite) => filesOf(suite)))
+  const written = globSync(['{bench,demo,src,test}/**/*.test.ts', 'sdk/*.test.ts'], { cwd: root })
+  const orphans = written.filter((file) => !claimed.has(join(root, file)))
+  if (orphans.length > 0) throw new Error(`No suite in test/run.ts has ${orphans.join(', ')}.`)
 }
 
 /** Keeps the runner's own closing lines back, so that they can stand below the table, and keeps its counts. */

@@ -112,11 +112,11 @@ describe('MQTT keep-alive [device-wire §3.6]', { concurrency: 8 }, () => {
   })
 
   test('PINGREQ is answered and keeps the connection', async () => {
-    await using connection = await quiet(await newDevice(), 1)
-    for (let pings = 0; pings < 6; pings += 1) {
+    await using connection = await quiet(await newDevice(), 2)
+    for (let pings = 0; pings < 5; pings += 1) {
       connection.send({ cmd: 'pingreq' })
       await connection.receive('pingresp')
-      await wait(700)
+      await wait(1000)
     }
   })
 
