@@ -18,6 +18,7 @@ import type { LinkedHub } from '../model/service.ts'
 import { decisionJournal, type Retention } from '../registration/decision-journal.ts'
 import { registrar, type Stages } from '../registration/register.ts'
 import { cachedStore } from '../store/cached-store.ts'
+import { deploymentKey } from '../store/deployment-key.ts'
 import { openSqliteStore } from '../store/sqlite-store.ts'
 import type { Reader } from '../store/store.ts'
 import { deviceAmqp } from '../transport/amqp.ts'
@@ -41,7 +42,6 @@ import { hubTransport } from './hub-transport.ts'
 import { latencySources } from './latency-sources.ts'
 import { logDecision } from './log.ts'
 import { administratorToken, managementAddress, openManagement, watchExpiry } from './management.ts'
-import { nonceSecret } from './nonce-secret.ts'
 
 /** A running service; disposing it lets what is under way finish, then closes everything. */
 export interface Hubward extends AsyncDisposable {
@@ -104,7 +104,7 @@ export async function openHubward(
     attestation: {
       symmetricKey: attestationKind(symmetricKey(store, clock)),
       x509: attestationKind(x509(store, clock, configuration.certificateDates)),
-      tpm: attestationKind(tpm(clock, nonceSecret(data))),
+      tpm: attestationKind(tpm(clock, await deploymentKey(store, 'tpm-nonce'))),
     },
     allocation: { policies: { ...automatic, custom }, broken: () => undefined },
     hubs,
