@@ -63,6 +63,8 @@ interface Opened {
 type Protocol = (stream: ByteStream, peer: Peer) => { receive(chunk: Buffer): void; streamClosed(): void }
 
 const handshakeTimeout = 30_000
+/** What a request under way is given when the service stops, and after what time nothing is waited for any more. */
+const finishTimeout = 1_000
 const drainTimeout = 5_000
 
 /**
@@ -236,11 +238,14 @@ function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined
 }
 
-/** Take nothing new, let what is under way finish for a while, then cut. */
+/** Take nothing new, let what is under way finish, then end what is still connected, and cut what does not end. */
 async function drain(servers: readonly Server[], connections: ReadonlySet<Duplex>): Promise<void> {
   const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
   for (const server of servers) if (server instanceof HttpsServer) server.closeIdleConnections()
+  // Ended, not cut: the Node SDK does not come back after a reset.
+  const end = setTimeout(() => connections.forEach((socket) => socket.end()), finishTimeout)
   const cut = setTimeout(() => connections.forEach((socket) => socket.destroy()), drainTimeout)
   await Promise.all(closed)
+  clearTimeout(end)
   clearTimeout(cut)
 }
