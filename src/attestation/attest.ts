@@ -2,6 +2,7 @@ import { enrollmentId, type AttestationMechanism, type Enrollment } from '../mod
 import { Refusal } from '../model/refusal.ts'
 import type { Reader } from '../store/store.ts'
 import type { AttestationKind, Attested, Presented, Proof, Verdict } from './attestation.ts'
+import { refuseRevoked } from './revocation.ts'
 
 /** The kinds of attestation that are offered, by the name of their mechanism. */
 export type AttestationKinds = {
@@ -28,6 +29,7 @@ export async function attest(presented: Presented, kinds: AttestationKinds, stor
       presented,
       individual,
       await kindOf(individual, presented, kinds).individual(presented, individual.attestation),
+      store,
     )
   }
 
@@ -36,7 +38,7 @@ export async function attest(presented: Presented, kinds: AttestationKinds, stor
     const match = await kind.group(presented)
     if (!match) continue
     trail.note({ step: 'candidate', enrollment: match.group.enrollmentGroupId, found: `group, ${kind.type}, vouches` })
-    return verdict(presented, match.group, match)
+    return verdict(presented, match.group, match, store)
   }
   if ('tpm' in credential && credential.tpm) {
     throw new Refusal('TpmEnrollmentNotFound', `no individual TPM enrollment has the registration ID ${registrationId}`)
@@ -56,7 +58,8 @@ function kindOf(enrollment: Enrollment, { credential }: Presented, kinds: Attest
   )
 }
 
-function verdict(presented: Presented, enrollment: Enrollment, proof: Proof): Verdict {
+async function verdict(presented: Presented, enrollment: Enrollment, proof: Proof, store: Reader): Promise<Verdict> {
+  await refuseRevoked(presented, enrollment, store)
   // Disabled comes before the challenge, which would cost the device its hub key. [device-wire §11.5]
   if (enrollment.provisioningStatus === 'disabled') return { is: 'disabled', presented, enrollment }
   if ('challenge' in proof) return { is: 'challenged', presented, enrollment, issue: proof.challenge }

@@ -2,9 +2,11 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import type { Logger } from 'pino'
+import type { Allocation } from '../allocation/allocate.ts'
 import { evenlyWeighted } from '../allocation/evenly-weighted.ts'
 import { lowestLatency } from '../allocation/lowest-latency.ts'
 import { staticConfiguration } from '../allocation/static.ts'
+import type { AttestationKinds } from '../attestation/attest.ts'
 import { attestationKind } from '../attestation/attestation.ts'
 import { symmetricKey } from '../attestation/symmetric-key.ts'
 import { tpm } from '../attestation/tpm.ts'
@@ -29,6 +31,7 @@ import { bearerAuthority, dataAuthority } from '../transport/management-api/auth
 import { decisionRoutes } from '../transport/management-api/decisions.ts'
 import type { ManagementListener } from '../transport/management-api/listener.ts'
 import { usageRoutes } from '../transport/management-api/usage.ts'
+import { whatIfRoutes } from '../transport/management-api/what-if.ts'
 import { deviceMqtt } from '../transport/mqtt.ts'
 import { serviceApi } from '../transport/service-api/service-api.ts'
 import type { AmqpLimits } from '../wire/amqp/service.ts'
@@ -41,7 +44,7 @@ import { firstInstance, type FirstInstance } from './first-start.ts'
 import { hubTransport } from './hub-transport.ts'
 import { latencySources } from './latency-sources.ts'
 import { logDecision } from './log.ts'
-import { administratorToken, managementAddress, openManagement, watchExpiry } from './management.ts'
+import { administratorToken, managementAddress, openManagement, watchCertificates } from './management.ts'
 
 /** A running service; disposing it lets what is under way finish, then closes everything. */
 export interface Hubward extends AsyncDisposable {
@@ -99,14 +102,16 @@ export async function openHubward(
     static: staticConfiguration,
   }
   const custom = opened.adopt(customCode(configuration, data, automatic, clock), (code) => code.close()).policy
+  const attestation: AttestationKinds = {
+    symmetricKey: attestationKind(symmetricKey(store, clock)),
+    x509: attestationKind(x509(store, clock, configuration.certificateDates)),
+    tpm: attestationKind(tpm(clock, await deploymentKey(store, 'tpm-nonce'))),
+  }
+  const allocation: Allocation = { policies: { ...automatic, custom }, broken: () => undefined }
   const register = registrar({
     store,
-    attestation: {
-      symmetricKey: attestationKind(symmetricKey(store, clock)),
-      x509: attestationKind(x509(store, clock, configuration.certificateDates)),
-      tpm: attestationKind(tpm(clock, await deploymentKey(store, 'tpm-nonce'))),
-    },
-    allocation: { policies: { ...automatic, custom }, broken: () => undefined },
+    attestation,
+    allocation,
     hubs,
     patience: configuration.hubPatience,
     onStep,
@@ -170,7 +175,12 @@ export async function openHubward(
       log,
       authority,
       certificate,
-      routes: [...decisionRoutes({ store, written: journal.written }), ...usageRoutes(store, clock)],
+      hubs: (link) => hubs(link, clock() + configuration.hubPatience),
+      routes: [
+        ...decisionRoutes({ store, written: journal.written }),
+        ...whatIfRoutes({ store, attestation, allocation, clock }),
+        ...usageRoutes(store, clock),
+      ],
       http: [],
       onHostNames: async () => {
         const renewed = await certificateFor(configuration, data, store)
@@ -179,7 +189,7 @@ export async function openHubward(
       },
     }),
   )
-  opened.use(watchExpiry(store, clock, log))
+  opened.use(watchCertificates(store, clock, log))
   const token = await administratorToken(store, configuration, clock)
 
   const open = opened.move()

@@ -1,6 +1,9 @@
 import { isIP } from 'node:net'
 import type { Logger } from 'pino'
 import { certificateExpiries, expiryWatch } from '../enrollment/ca-certificate-expiry.ts'
+import { refreshRevocationLists } from '../enrollment/revocation-list.ts'
+import type { IotHub } from '../hub/iot-hub.ts'
+import type { LinkedHub } from '../model/service.ts'
 import type { Clock } from '../model/timestamp.ts'
 import type { Store } from '../store/store.ts'
 import { accessRoutes } from '../transport/management-api/access.ts'
@@ -12,10 +15,12 @@ import { managementApi } from '../transport/management-api/management-api.ts'
 import { policyRoutes } from '../transport/management-api/policies.ts'
 import type { Authority } from '../transport/management-api/principal.ts'
 import { providerRoutes } from '../transport/management-api/provider.ts'
+import { revocationRoutes } from '../transport/management-api/revocations.ts'
 import type { Route } from '../transport/management-api/route.ts'
 import type { HttpApi } from '../wire/http.ts'
 import type { ServerCertificate } from './certificates.ts'
 import type { Configuration } from './configuration.ts'
+import { fetchList } from './fetch-list.ts'
 
 /** What the control plane is put together from. */
 export interface ManagementParts {
@@ -25,6 +30,7 @@ export interface ManagementParts {
   readonly log: Logger
   readonly authority: Authority
   readonly certificate: ServerCertificate
+  readonly hubs: (link: LinkedHub) => IotHub
   /** Beside those of the control plane itself. */
   readonly routes: readonly Route[]
   /** Asked before the control plane, such as for the files of a console. */
@@ -33,13 +39,13 @@ export interface ManagementParts {
   readonly onHostNames: () => Promise<void>
 }
 
-/** Milliseconds between looks at the calendar. */
-const watchEvery = 6 * 60 * 60 * 1000
+/** Milliseconds between looks at the calendar and at lists that may be due. */
+const watchEvery = 10 * 60 * 1000
 const administrator = 'administrator, made at the first start'
 
 /** Open the control plane on its own port; another one if that is taken. */
 export async function openManagement(parts: ManagementParts): Promise<ManagementListener> {
-  const { configuration, store, clock, log, authority, certificate, routes, http, onHostNames } = parts
+  const { configuration, store, clock, log, authority, certificate, hubs, routes, http, onHostNames } = parts
   const { deviceHost } = configuration
   const onFault = (fault: unknown, trackingId?: string) => log.error({ fault, trackingId }, `fault: ${String(fault)}`)
   const api = managementApi({
@@ -53,6 +59,7 @@ export async function openManagement(parts: ManagementParts): Promise<Management
       ...caCertificateRoutes(store, clock),
       ...accessRoutes(store, clock),
       ...providerRoutes(),
+      ...revocationRoutes({ store, clock, hubs, fetchList }),
       ...routes,
     ],
   })
@@ -94,17 +101,16 @@ export async function administratorToken(
   return text
 }
 
-/** Warn in the log of certificates that come to their end; until it is disposed of. */
-export function watchExpiry(store: Store, clock: Clock, log: Logger): Disposable {
+/** Warn in the log of certificates that come to their end, and renew revocation lists; until it is disposed of. */
+export function watchCertificates(store: Store, clock: Clock, log: Logger): Disposable {
   const warnings = expiryWatch()
-  const look = () => {
-    certificateExpiries(store).then(
-      (expiries) => warnings(expiries, clock()).forEach((warning) => log.warn(warning)),
-      (fault: unknown) => log.error({ fault }, `fault: ${String(fault)}`),
-    )
+  const onFault = (fault: unknown) => log.error({ fault }, `fault: ${String(fault)}`)
+  const look = async () => {
+    for (const warning of warnings(await certificateExpiries(store), clock())) log.warn(warning)
+    for (const failure of await refreshRevocationLists({ store, clock }, fetchList)) log.warn(failure)
   }
-  look()
-  const timer = setInterval(look, watchEvery)
+  look().catch(onFault)
+  const timer = setInterval(() => void look().catch(onFault), watchEvery)
   timer.unref()
   return { [Symbol.dispose]: () => clearInterval(timer) }
 }

@@ -67,6 +67,12 @@ export function certificateRecord(certificate: X509Certificate): CertificateReco
   }
 }
 
+/** The content of the issuer's DER name and the serial number in upper-case hex, which together name a certificate. */
+export function issuerAndSerial({ raw }: X509Certificate): { issuer: Buffer; serialNumber: string } {
+  const { issuer, serial } = readFields(raw)
+  return { issuer, serialNumber: serial.toString('hex').toUpperCase() }
+}
+
 /** node:crypto shows neither the version nor the names in their DER order, so they are read here. [RFC 5280 §4.1] */
 function readFields(der: Buffer): { version: number; serial: Buffer; issuer: Buffer; subject: Buffer } {
   const [certificate] = readDer(der)

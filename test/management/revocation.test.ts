@@ -1,0 +1,142 @@
+import 'reflect-metadata'
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { after, before, test } from 'node:test'
+import * as x509 from '@peculiar/x509'
+import { createRoot, inDays, sha256Thumbprint, type Leaf } from '../fixtures/certificates.ts'
+import { sasToken } from '../fixtures/sas.ts'
+import { openControlPlane, type CallOptions, type ControlPlane } from './control-plane.ts'
+import { createRevocationList, type Revoking } from './revocation-list.ts'
+
+let plane: ControlPlane
+before(async () => void (plane = await openControlPlane('127.80.5')))
+after(() => plane[Symbol.asyncDispose]())
+
+const at = (rest: string) => plane.path('hubward', rest)
+const revoke = async (body: object, options: CallOptions = {}) =>
+  (await plane.call('POST', at('/revoke'), { body, ...options })).json()
+
+async function register(registrationId: string, proof: Leaf | string): Promise<number> {
+  const { idScope, https } = plane.service
+  const path = `/${idScope}/registrations/${registrationId}/register?api-version=2021-06-01`
+  const body = { registrationId }
+  if (typeof proof !== 'string')
+    return (await https({ method: 'PUT', path, body, cert: proof.chain, key: proof.key })).status
+  const authorization = sasToken(`${idScope}/registrations/${registrationId}`, proof, { keyName: 'registration' })
+  return (await https({ method: 'PUT', path, body, headers: { authorization } })).status
+}
+
+async function enrollGroup(id: string, certificate: string): Promise<void> {
+  const attestation = { type: 'x509', x509: { signingCertificates: { primary: { certificate } } } }
+  await plane.service.operate('PUT', `/enrollmentGroups/${id}`, { enrollmentGroupId: id, attestation })
+}
+
+test('one call denies a lost device and disables its identity at the hub', async () => {
+  const key = randomBytes(64).toString('base64')
+  const symmetricKey = { primaryKey: key, secondaryKey: key }
+  const attestation = { type: 'symmetricKey', symmetricKey }
+  await plane.service.operate('PUT', '/enrollments/lost', { registrationId: 'lost', attestation })
+  assert.equal(await register('lost', key), 202)
+
+  const { devices } = await revoke({ registrationId: 'LOST', reason: 'stolen from the van' })
+  const [cut] = devices as [Record<string, string>]
+  assert.equal(cut['identity'], 'disabled')
+  const hub = plane.service.hubConnectionStrings.findIndex((text) => text.includes(`HostName=${cut['assignedHub']};`))
+  const identity = (await plane.service.askHub(hub, 'GET', '/devices/lost')).json()
+  assert.equal(identity['status'], 'disabled')
+  assert.equal(identity['statusReason'], 'revoked: stolen from the van')
+  assert.equal(await register('lost', key), 401)
+  assert.match(
+    plane.service.log(),
+    /the registration ID lost was revoked on .* \(operator\): stolen from the van \[RegistrationRevoked/,
+  )
+
+  const [entry] = (await plane.call('GET', at('/revocations'))).json()['value'] as [{ key: string; reason: string }]
+  assert.equal(entry.reason, 'stolen from the van')
+  await plane.call('DELETE', at(`/revocations/${encodeURIComponent(entry.key)}`))
+  assert.equal(await register('lost', key), 202, 'found again')
+})
+
+test('a revoked certificate is refused by thumbprint and by serial number, and others of its group are not', async () => {
+  const root = await createRoot('Thumb root')
+  await enrollGroup('thumb', root.certificate)
+  const [one, two, three] = await Promise.all(['t-1', 't-2', 't-3'].map((name) => root.issueLeaf(name)))
+  assert.deepEqual([await register('t-1', one!), await register('t-2', two!)], [202, 202])
+  await revoke({ thumbprint: sha256Thumbprint(one!.certificate), reason: 'key leaked' })
+  const { serialNumber } = new x509.X509Certificate(two!.certificate)
+  await revoke({ serialNumber: serialNumber.match(/../g)!.join(':'), reason: 'retired' })
+  assert.deepEqual(
+    [await register('t-1', one!), await register('t-2', two!), await register('t-3', three!)],
+    [401, 401, 202],
+  )
+  assert.match(plane.service.log(), /the certificate CN=t-1 was revoked .*: key leaked \[CertificateRevoked/)
+})
+
+test('a revoked intermediate takes all devices below it along, also those that do not send it', async () => {
+  const root = await createRoot('Line root')
+  const line = await root.issueAuthority('Bad line')
+  await plane.call('PUT', at('/certificates/bad-line'), { body: { properties: { certificate: line.certificate } } })
+  await enrollGroup('lines', root.certificate)
+  const leaf = await line.issueLeaf('below')
+  assert.equal(await register('below', leaf), 202)
+  await revoke({ thumbprint: sha256Thumbprint(line.certificate), reason: 'the line was broken into' })
+  assert.equal(await register('below', leaf), 401)
+  assert.equal(await register('below', { ...leaf, chain: leaf.certificate }), 401)
+})
+
+test('a deny list belongs to its instance, and what it may hold is checked', async () => {
+  const other = await plane.createInstance('other')
+  await revoke({ registrationId: 'shared', reason: 'here only' })
+  const value = (await plane.call('GET', plane.path(other.name, '/revocations'))).json()['value']
+  assert.deepEqual(value, [])
+  for (const body of [{ reason: 'nothing' }, { registrationId: 'a' }, { thumbprint: 'xyz', reason: 'a' }]) {
+    await revoke(body, { expect: 400 })
+  }
+})
+
+test('a revocation list revokes what it lists, until a later one does not', async () => {
+  const root = await createRoot('Crl root')
+  const revoking: Revoking = { issuer: root.certificate, key: root.signingKey }
+  await enrollGroup('crl', root.certificate)
+  const good = await root.issueLeaf('crl-good')
+  const bad = await root.issueLeaf('crl-bad')
+  const { serialNumber } = new x509.X509Certificate(bad.certificate)
+  const put = (revocationList: string, options: CallOptions = {}) =>
+    plane.call('PUT', at('/revocationLists/factory'), { body: { revocationList }, ...options })
+
+  const first = await createRevocationList(revoking, [serialNumber], { thisUpdate: inDays(-2) })
+  assert.equal((await put(first)).json()['revoked'], 1)
+  assert.deepEqual([await register('crl-good', good), await register('crl-bad', bad)], [202, 401])
+  assert.match(plane.service.log(), /CN=crl-bad was revoked on .* \(crl:factory\): keyCompromise/)
+
+  const stranger = await createRoot('Crl root')
+  const forged = await createRevocationList({ ...revoking, key: stranger.signingKey }, [])
+  assert.match((await put(forged, { expect: 400 })).text, /was signed by no CA certificate/)
+  const expired = await createRevocationList(revoking, [], { thisUpdate: inDays(-1.5), nextUpdate: inDays(-1) })
+  assert.match((await put(expired, { expect: 400 })).text, /expired on/)
+  await put('hello', { expect: 400 })
+  assert.equal(await register('crl-bad', bad), 401)
+
+  await put(await createRevocationList(revoking, []))
+  assert.equal(await register('crl-bad', bad), 202)
+  assert.match((await put(first, { expect: 400 })).text, /older than/)
+  await plane.call('DELETE', at('/revocationLists/factory'))
+})
+
+test('a revocation list is fetched from its URL', async () => {
+  const root = await createRoot('Url root')
+  await enrollGroup('url', root.certificate)
+  const leaf = await root.issueLeaf('url-1')
+  const { serialNumber } = new x509.X509Certificate(leaf.certificate)
+  const list = await createRevocationList({ issuer: root.certificate, key: root.signingKey }, [serialNumber])
+  const server = createServer((_, answer) => answer.end(Buffer.from(list.split('\n').slice(1, -1).join(''), 'base64')))
+  await new Promise<void>((resolve) => server.listen(0, '127.80.5.9', resolve))
+  const url = `http://127.80.5.9:${(server.address() as AddressInfo).port}/root.crl`
+  await plane.call('PUT', at('/revocationLists/url'), { body: { url } })
+  assert.equal(await register('url-1', leaf), 401)
+  server.close()
+  await plane.call('PUT', at('/revocationLists/gone'), { body: { url }, expect: 400 })
+  await plane.call('PUT', at('/revocationLists/file'), { body: { url: 'file:///etc/passwd' }, expect: 400 })
+})
