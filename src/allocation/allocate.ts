@@ -49,7 +49,8 @@ export function foresee(
   linkedHubs: readonly LinkedHub[],
   { policies }: Allocation,
 ): void {
-  candidatesFor(device, linkedHubs, policyFor(device, policies))
+  const policy = policyFor(device, policies)
+  policy.foresee?.(device.enrollment, candidatesFor(device, linkedHubs, policy))
 }
 
 /** New devices are kept from a broken hub while another is whole; a device that has a hub is not moved for its sake. */

@@ -38,5 +38,7 @@ export interface AllocationPolicy {
   readonly name: AllocationPolicyName
   /** False for a policy that may use hubs which were taken out of automatic allocation. [service-wire §9.1] */
   readonly automatic: boolean
+  /** Refuses, without choosing, if it is plain that there can be no choice. */
+  readonly foresee?: (enrollment: Enrollment, candidates: readonly LinkedHub[]) => void
   readonly choose: (device: ToAllocate, candidates: readonly LinkedHub[]) => Promise<Choice>
 }
