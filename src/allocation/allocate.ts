@@ -50,7 +50,8 @@ export function foresee(
   { policies }: Allocation,
 ): void {
   const policy = policyFor(device, policies)
-  policy.foresee?.(device.enrollment, candidatesFor(device, linkedHubs, policy))
+  const candidates = candidatesFor(device, linkedHubs, policy)
+  policy.foresee?.(device.enrollment, candidates)
 }
 
 /** New devices are kept from a broken hub while another is whole; a device that has a hub is not moved for its sake. */
