@@ -2,21 +2,18 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import { connectionMembers, startService, type Service } from '../fixtures/service.ts'
-import { startSoftwareTpm, type SoftwareTpm } from './software-tpm.ts'
+import { startSoftwareTpm } from './software-tpm.ts'
 import { openTpmDevice, type TpmDevice } from './tpm-device.ts'
 
+const opened = new AsyncDisposableStack()
+after(() => opened.disposeAsync())
+
 let service: Service
-let software: SoftwareTpm
 let device: TpmDevice
 
 before(async () => {
-  ;[service, software] = await Promise.all([startService({ network: '127.40.11' }), startSoftwareTpm('127.40.1.4')])
-  device = await openTpmDevice(software)
-})
-
-after(async () => {
-  device[Symbol.dispose]()
-  await Promise.all([service[Symbol.asyncDispose](), software[Symbol.asyncDispose]()])
+  service = opened.use(await startService({ network: '127.40.11' }))
+  device = opened.use(await openTpmDevice(opened.use(await startSoftwareTpm('127.40.1.4'))))
 })
 
 test('the challenge is a 401 with a wrapped key, its name and no status; the signed answer is assigned with the hub key', async () => {

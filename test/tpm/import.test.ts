@@ -14,23 +14,22 @@ import { startSoftwareTpm, type SoftwareTpm } from './software-tpm.ts'
 const run = promisify(execFile)
 const srkAttributes = 'fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|restricted|decrypt'
 
+const opened = new AsyncDisposableStack()
+after(() => opened.disposeAsync())
+
 let tpm: SoftwareTpm
 let folder: string
 let keys: { endorsementKey: Buffer; storageRootKey: Buffer }
 
 before(async () => {
   await ensureDebian(['tpm2-tools', 'swtpm'])
-  tpm = await startSoftwareTpm('127.40.1.1')
+  tpm = opened.use(await startSoftwareTpm('127.40.1.1'))
   folder = await mkdtemp(join(tmpdir(), 'key-import-'))
+  opened.defer(() => rm(folder, { recursive: true }))
   await tool('createek', '-G', 'rsa', '-c', 'ek.ctx', '-u', 'ek.pub')
   await tool('createprimary', '-C', 'o', '-G', 'rsa2048', '-a', srkAttributes, '-c', 'srk.ctx')
   await tool('readpublic', '-c', 'srk.ctx', '-o', 'srk.pub')
   keys = { endorsementKey: await read('ek.pub'), storageRootKey: await read('srk.pub') }
-})
-
-after(async () => {
-  await tpm[Symbol.asyncDispose]()
-  await rm(folder, { recursive: true })
 })
 
 test('a real TPM has the public areas that device-wire §5.1 shows', () => {

@@ -8,21 +8,20 @@ import { openTpmDevice } from './tpm-device.ts'
 
 const network = '127.40.10'
 
+const opened = new AsyncDisposableStack()
+after(() => opened.disposeAsync())
+
 let service: Service
 let runner: DeviceRunner
 let tpm: SoftwareTpm
 let endorsementKey: string
 
 before(async () => {
-  ;[service, tpm] = await Promise.all([startService({ network }), startSoftwareTpm('127.40.1.3')])
-  runner = await openNodeRunner({ caFile: service.caFile })
+  service = opened.use(await startService({ network }))
+  tpm = opened.use(await startSoftwareTpm('127.40.1.3'))
+  runner = opened.use(await openNodeRunner({ caFile: service.caFile }))
   using device = await openTpmDevice(tpm)
   endorsementKey = device.endorsementKey.toString('base64')
-})
-
-after(async () => {
-  await runner[Symbol.asyncDispose]()
-  await Promise.all([service[Symbol.asyncDispose](), tpm[Symbol.asyncDispose]()])
 })
 
 // One TPM has one slot for its key, so its devices come one after another.

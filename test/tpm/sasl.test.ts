@@ -4,21 +4,18 @@ import { after, before, test } from 'node:test'
 import type { EventContext } from 'rhea'
 import { startService, type Service } from '../fixtures/service.ts'
 import { ask, attach, openAmqp, register } from '../wire/amqp-client.ts'
-import { startSoftwareTpm, type SoftwareTpm } from './software-tpm.ts'
+import { startSoftwareTpm } from './software-tpm.ts'
 import { openTpmDevice, type TpmDevice } from './tpm-device.ts'
 
+const opened = new AsyncDisposableStack()
+after(() => opened.disposeAsync())
+
 let service: Service
-let software: SoftwareTpm
 let device: TpmDevice
 
 before(async () => {
-  ;[service, software] = await Promise.all([startService({ network: '127.40.13' }), startSoftwareTpm('127.40.1.5')])
-  device = await openTpmDevice(software)
-})
-
-after(async () => {
-  device[Symbol.dispose]()
-  await Promise.all([service[Symbol.asyncDispose](), software[Symbol.asyncDispose]()])
+  service = opened.use(await startService({ network: '127.40.13' }))
+  device = opened.use(await openTpmDevice(opened.use(await startSoftwareTpm('127.40.1.5'))))
 })
 
 test('a TPM is challenged in the two segments that Java insists on, and its request without keys is answered with the hub key', async () => {
