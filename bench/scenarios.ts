@@ -16,6 +16,7 @@ export interface Scenario {
 }
 
 const version = 'api-version=2019-03-31'
+const patience = 20_000
 
 /** Every scenario that is measured. */
 export const scenarios: readonly Scenario[] = [
@@ -119,6 +120,7 @@ async function open({ host, ca }: ServerFacts, port: number, { leaf }: DeviceKey
   const options: ConnectionOptions = { host, port, ca, servername: 'localhost', minVersion: 'TLSv1.3' }
   const socket = connect(leaf ? { ...options, cert: leaf.chain, key: leaf.key } : options)
   socket.setNoDelay(true)
+  socket.setTimeout(patience, () => socket.destroy(new Error(`no answer within ${patience} ms`)))
   await once(socket, 'secureConnect')
   return socket
 }
