@@ -26,7 +26,9 @@ export async function withBackoff<T>({ until, clock, random }: Patience, attempt
       const refusal =
         error instanceof Refusal ? error : new Refusal('HubUnavailable', `no answer from the hub: ${error}`)
       if (refusal.reason !== 'HubUnavailable') throw refusal
-      const pause = Math.max((refusal.retryAfter ?? 0) * 1000, wait * (0.5 + random()))
+      const pause = refusal.retryAfter
+        ? refusal.retryAfter * 1000 + wait * random() // those who were told the same do not come back as one
+        : wait * (0.5 + random())
       if (clock() + pause > until) throw refusal
       await delay(pause)
     }

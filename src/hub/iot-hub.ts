@@ -1,6 +1,7 @@
 import type { InitialTwin } from '../model/enrollment.ts'
 import { isJsonObject, parseJson, type Json, type JsonObject } from '../model/json.ts'
 import { Refusal } from '../model/refusal.ts'
+import type { Secret } from '../model/secret.ts'
 import type { LinkedHub } from '../model/service.ts'
 import type { Clock } from '../model/timestamp.ts'
 import { signSasToken } from '../wire/sas-token.ts'
@@ -54,6 +55,10 @@ export interface HubRequest {
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
+  /** If its key is refused, the request is made again with another. */
+  readonly another?: boolean
+  /** Made to find out whether the hub can be called at all. */
+  readonly probe?: boolean
 }
 
 export interface HubResponse {
@@ -71,21 +76,29 @@ const tokenLifetime = 3600
 
 /** Speak to a linked hub. Throttling and outages are waited out as `patience` allows; what is left is a Refusal. */
 export function iotHub(link: LinkedHub, transport: HubTransport, clock: Clock, patience: Patience): IotHub {
-  const authorization = tokenFor(link, clock)
+  let authorization = tokenFor(link, link.key, clock)
+  let { previousKey } = link
 
   const call = (method: string, path: string, body?: Json, ifMatch?: string): Promise<Answer> =>
     withBackoff(patience, async () => {
-      const response = await transport(link.hostName, {
-        method,
-        path: `${path}?api-version=${apiVersion}`,
-        headers: {
-          authorization: authorization(),
-          'content-type': 'application/json; charset=utf-8',
-          ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }),
-        },
-        body: body === undefined ? '' : JSON.stringify(body),
-      })
-      return new Answer(link.hostName, `${method} ${path}`, response)
+      const ask = () =>
+        transport(link.hostName, {
+          method,
+          path: `${path}?api-version=${apiVersion}`,
+          headers: {
+            authorization: authorization(),
+            'content-type': 'application/json; charset=utf-8',
+            ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }),
+          },
+          body: body === undefined ? '' : JSON.stringify(body),
+          another: previousKey !== undefined,
+        })
+      const response = await ask()
+      if (response.status !== 401 || !previousKey) return new Answer(link.hostName, `${method} ${path}`, response)
+      // The link was given its next key before the hub was: until then the one before does.
+      authorization = tokenFor(link, previousKey, clock)
+      previousKey = undefined
+      return new Answer(link.hostName, `${method} ${path}`, await ask())
     })
 
   return {
@@ -143,7 +156,7 @@ function twinPath(deviceId: string): string {
 }
 
 /** One token serves many calls; it is renewed in the second half of its life. */
-function tokenFor({ hostName, keyName, key }: LinkedHub, clock: Clock): () => string {
+function tokenFor({ hostName, keyName }: LinkedHub, key: Secret, clock: Clock): () => string {
   let token = ''
   let renewAt = 0
   return () => {

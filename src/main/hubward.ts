@@ -42,6 +42,7 @@ import { ConfigurationError, type Configuration } from './configuration.ts'
 import { customCode } from './custom-code.ts'
 import { firstInstance, type FirstInstance } from './first-start.ts'
 import { hubTransport } from './hub-transport.ts'
+import { probeLinks, watchedHubs } from './hub-links.ts'
 import { latencySources } from './latency-sources.ts'
 import { logDecision } from './log.ts'
 import { administratorToken, managementAddress, openManagement, watchCertificates } from './management.ts'
@@ -93,21 +94,26 @@ export async function openHubward(
   const hubConnectionStrings = hubNames.map((hostName) => bundledHub.connectionString(hostName))
   const first = await firstInstance(store, deviceHost, hubConnectionStrings, clock)
 
-  const transport = hubTransport(bundledHub, opened.use(httpsTransport(hubCa(configuration))))
+  const guard = watchedHubs(configuration, log, clock)
+  const transport = guard.watch(hubTransport(bundledHub, opened.use(httpsTransport(hubCa(configuration)))))
   const hubs = (link: LinkedHub, until: number) => iotHub(link, transport, clock, { until, clock, random: Math.random })
 
   const automatic = {
     hashed: evenlyWeighted,
-    geoLatency: lowestLatency(latencySources(configuration)),
+    geoLatency: lowestLatency(latencySources(configuration, ({ hostName }) => guard.latency(hostName))),
     static: staticConfiguration,
   }
+  const avoids = configuration.brokenHubs === 'avoid'
   const custom = opened.adopt(customCode(configuration, data, automatic, clock), (code) => code.close()).policy
   const attestation: AttestationKinds = {
     symmetricKey: attestationKind(symmetricKey(store, clock)),
     x509: attestationKind(x509(store, clock, configuration.certificateDates)),
     tpm: attestationKind(tpm(clock, await deploymentKey(store, 'tpm-nonce'))),
   }
-  const allocation: Allocation = { policies: { ...automatic, custom }, broken: () => undefined }
+  const allocation: Allocation = {
+    policies: { ...automatic, custom },
+    broken: ({ hostName }) => (avoids ? guard.broken(hostName) : undefined),
+  }
   const register = registrar({
     store,
     attestation,
@@ -125,6 +131,7 @@ export async function openHubward(
   })
   opened.defer(register.idle)
 
+  opened.use(probeLinks(store, configuration, { guard, transport, clock }, onFault))
   // Before a device can ask: what was begun for it is finished first.
   await register.resume()
 
@@ -132,7 +139,10 @@ export async function openHubward(
     registrar: register,
     clock,
     onFault,
-    retryAfter: configuration.retryAfter,
+    // A device whose hub has a queue is told to come back when it may be its turn.
+    get retryAfter() {
+      return Math.max(configuration.retryAfter, guard.retryAfter())
+    },
     answerDelay: configuration.answerDelay,
   }
   const authority = bearerAuthority(store, clock)

@@ -2,15 +2,21 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { LatencySource } from '../allocation/lowest-latency.ts'
 import { geography } from '../allocation/lowest-latency/geography.ts'
+import { measured } from '../allocation/lowest-latency/measured.ts'
 import { rules, RulesInvalid } from '../allocation/lowest-latency/rules.ts'
 import { parseJson } from '../model/json.ts'
+import type { LinkedHub } from '../model/service.ts'
 import { ConfigurationError, type Configuration } from './configuration.ts'
 
-/** What the lowest latency policy goes by, in the order of trust: the operator's rules, then geography. */
-export function latencySources({ latencyRules, geography: database }: Configuration): LatencySource[] {
+/** What the lowest latency policy goes by, in the order of trust: the operator's rules, then geography, then our own round trips. */
+export function latencySources(
+  { latencyRules, geography: database, measuredLatency }: Configuration,
+  latencyOf: (hub: LinkedHub) => number | undefined,
+): LatencySource[] {
   const sources: LatencySource[] = []
   if (latencyRules !== '') sources.push(readRules(latencyRules))
   if (database !== 'none') sources.push(geography(() => readFileSync(fileOf(database))))
+  if (measuredLatency === 'use') sources.push(measured(latencyOf))
   return sources
 }
 

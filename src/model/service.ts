@@ -55,6 +55,8 @@ export interface LinkedHub {
   readonly hostName: string
   readonly keyName: string
   readonly key: Secret
+  /** The key before it, which is tried where the hub refuses the present one, so that a rotation refuses no device. */
+  readonly previousKey?: Secret
   readonly location: string
   /** 1 to 1000. */
   readonly allocationWeight: number

@@ -159,7 +159,8 @@ export function servicesTables(db: Kysely<Tables>) {
     }),
     linkedHubWriter: (record: Recorder): Writer['linkedHubs'] => ({
       put: (idScope, hub) => {
-        const secret = hub.key.revealBase64()
+        const keys = hub.previousKey ? [hub.key, hub.previousKey] : [hub.key]
+        const secret = keys.map((key) => key.revealBase64()).join(' ')
         record(hubs.put, { idScope, key: hub.hostName.toLowerCase(), document: JSON.stringify(hub), secret })
       },
       delete: (idScope, hostName) => record(hubs.delete, { idScope, key: hostName.toLowerCase() }, 1),
@@ -258,7 +259,8 @@ function toPolicy({ document, secret }: Row): SharedAccessPolicy {
 }
 
 function toHub({ document, secret }: Row): LinkedHub {
-  return { ...(JSON.parse(String(document)) as LinkedHub), key: toSecret(String(secret)) }
+  const [key, previousKey] = String(secret).split(' ').map(toSecret)
+  return { ...(JSON.parse(String(document)) as LinkedHub), key: key!, previousKey }
 }
 
 function toSecret(base64: string): Secret {

@@ -46,7 +46,7 @@ export function readLinkedHubs(
 function readConnectionString(
   read: Members,
   stored: readonly LinkedHub[],
-): Pick<LinkedHub, 'hostName' | 'keyName' | 'key'> {
+): Pick<LinkedHub, 'hostName' | 'keyName' | 'key' | 'previousKey'> {
   const text = read.text('connectionString')
   if (text === undefined) throw read.refusal('connectionString', 'is required')
   const parts = new Map(
@@ -64,9 +64,15 @@ function readConnectionString(
   if (written !== maskedKey) {
     const key = Secret.fromBase64(written)
     if (!key) throw read.refusal('connectionString', 'has a SharedAccessKey that is not base64')
-    return { hostName, keyName, key }
+    const before = storedHub(hostName, keyName, stored)
+    const rotated = before && !before.key.equals(key)
+    return { hostName, keyName, key, previousKey: rotated ? before.key : before?.previousKey }
   }
-  const kept = stored.find((hub) => hub.hostName.toLowerCase() === hostName.toLowerCase() && hub.keyName === keyName)
+  const kept = storedHub(hostName, keyName, stored)
   if (!kept) throw read.refusal('connectionString', 'has a masked key, and no key is stored for this hub and policy')
-  return { hostName: kept.hostName, keyName, key: kept.key }
+  return { hostName: kept.hostName, keyName, key: kept.key, previousKey: kept.previousKey }
+}
+
+function storedHub(hostName: string, keyName: string, stored: readonly LinkedHub[]): LinkedHub | undefined {
+  return stored.find((hub) => hub.hostName.toLowerCase() === hostName.toLowerCase() && hub.keyName === keyName)
 }

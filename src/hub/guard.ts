@@ -1,0 +1,165 @@
+import { Refusal } from '../model/refusal.ts'
+import type { Clock } from '../model/timestamp.ts'
+import type { HubRequest, HubResponse, HubTransport } from './iot-hub.ts'
+import { writeBudget, type WriteBudget } from './write-budget.ts'
+
+/** What is known of the link to a hub. */
+export interface LinkHealth {
+  readonly hostName: string
+  readonly state: 'untried' | 'healthy' | 'unauthorized' | 'forbidden' | 'throttled' | 'unavailable'
+  /** Milliseconds since 1970. */
+  readonly since: number
+  /** The hub's own words, or why there were none. */
+  readonly detail: string
+  /** Milliseconds there and back, as last measured. */
+  readonly latency?: number
+}
+
+/** Watches every call to the linked hubs, spares those that cannot answer, and keeps to what they take. */
+export interface HubGuard {
+  /** The same transport, watched: refused at once, with a time to come back, while a hub's circuit is open. */
+  readonly watch: (transport: HubTransport) => HubTransport
+  /** Why no new device should be sent to a hub, such as `unauthorized since …`; undefined if nothing speaks against it. */
+  readonly broken: (hostName: string) => string | undefined
+  readonly health: () => readonly LinkHealth[]
+  readonly measured: (hostName: string, latency: number) => void
+  readonly latency: (hostName: string) => number | undefined
+  /** Whole seconds that a device should wait which asks now, because its hub's writes wait for their turn. */
+  readonly retryAfter: () => number
+}
+
+/** What a guard goes by. */
+export interface GuardRules {
+  readonly clock: Clock
+  /** Registry writes per minute that a hub takes; undefined if there is no limit. An S1 unit takes 100. */
+  readonly writesPerMinute: (hostName: string) => number | undefined
+  /** Hears of every link that breaks, and of every one that is whole again. */
+  readonly onChange: (health: LinkHealth) => void
+}
+
+/** So many calls in a row without an answer open the circuit. */
+const mostFailures = 3
+const shortestPause = 1000
+const longestPause = 30_000
+/** Devices are told no longer wait than this; the C SDK takes up to 300 s. [device-wire §9.3] */
+const longestRetryAfter = 300
+
+interface Link extends LinkHealth {
+  readonly budget?: WriteBudget
+  readonly failures: number
+  /** No call is made before this moment, but the one that tries. */
+  readonly closedUntil: number
+  readonly trying: boolean
+}
+
+export function hubGuard({ clock, writesPerMinute, onChange }: GuardRules): HubGuard {
+  const links = new Map<string, Link>()
+
+  const linkTo = (hostName: string): Link => {
+    const key = hostName.toLowerCase()
+    const known = links.get(key)
+    if (known) return known
+    const limit = writesPerMinute(hostName)
+    const budget = limit === undefined ? undefined : writeBudget(hostName, limit, clock)
+    const link: Link = {
+      hostName,
+      state: 'untried',
+      since: clock(),
+      detail: '',
+      budget,
+      failures: 0,
+      closedUntil: 0,
+      trying: false,
+    }
+    links.set(key, link)
+    return link
+  }
+
+  const become = (hostName: string, change: Partial<Link>): void => {
+    const before = linkTo(hostName)
+    const changed = change.state !== undefined && change.state !== before.state
+    const link = { ...before, ...change, ...(changed && { since: clock() }) }
+    links.set(hostName.toLowerCase(), link)
+    if (changed && !(before.state === 'untried' && link.state === 'healthy')) onChange(link)
+  }
+
+  const admit = (hostName: string): void => {
+    const { closedUntil, trying, state, detail } = linkTo(hostName)
+    const pause = closedUntil - clock()
+    if (pause <= 0 && !trying) {
+      // While others wait, one finds out whether the hub is back.
+      if (closedUntil > 0) become(hostName, { trying: true })
+      return
+    }
+    const retryAfter = Math.max(pause, 200) / 1000
+    throw new Refusal('HubUnavailable', `${hostName} is not called: ${state}, ${detail}`, { retryAfter })
+  }
+
+  const observe = (hostName: string, request: HubRequest, response: HubResponse): void => {
+    const { status, headers, body } = response
+    const detail = body.slice(0, 300) || `HTTP ${status}`
+    if (status === 401) {
+      // Another key may do; only the last one tells.
+      if (!request.another)
+        become(hostName, { state: 'unauthorized', detail, failures: 0, closedUntil: 0, trying: false })
+      else become(hostName, { trying: false })
+      return
+    }
+    if (status === 429) {
+      const pause = (Number(headers['retry-after']) || 1) * 1000
+      return become(hostName, { state: 'throttled', detail, closedUntil: clock() + pause, trying: false })
+    }
+    if (status === 403) return become(hostName, { state: 'forbidden', detail, failures: 0, closedUntil: 0, trying: false })
+    if (status >= 500) return failed(hostName, `${status}: ${detail}`)
+    const { state } = linkTo(hostName)
+    // A right that is there for reading says nothing of the one that is missing.
+    const heals = isRegistryWrite(request) || (state !== 'unauthorized' && state !== 'forbidden')
+    become(hostName, { failures: 0, closedUntil: 0, trying: false, ...(heals && { state: 'healthy', detail: '' }) })
+  }
+
+  const failed = (hostName: string, detail: string): void => {
+    const failures = linkTo(hostName).failures + 1
+    if (failures < mostFailures) return become(hostName, { failures, trying: false })
+    const pause = Math.min(shortestPause * 2 ** (failures - mostFailures), longestPause)
+    become(hostName, { state: 'unavailable', detail, failures, closedUntil: clock() + pause, trying: false })
+  }
+
+  return {
+    watch: (transport) => async (hostName, request) => {
+      if (isRegistryWrite(request) && !request.probe) await linkTo(hostName).budget?.turn()
+      if (!request.probe) admit(hostName)
+      try {
+        const response = await transport(hostName, request)
+        observe(hostName, request, response)
+        return response
+      } catch (error) {
+        failed(hostName, error instanceof Error ? error.message : String(error))
+        throw error
+      }
+    },
+    broken: (hostName) => {
+      const link = links.get(hostName.toLowerCase())
+      if (!link || link.state === 'healthy' || link.state === 'untried') return undefined
+      return `${link.state} since ${new Date(link.since).toISOString()}`
+    },
+    health: () =>
+      [...links.values()].map(({ hostName, state, since, detail, latency }) => ({
+        hostName,
+        state,
+        since,
+        detail,
+        latency,
+      })),
+    measured: (hostName, latency) => become(hostName, { latency }),
+    latency: (hostName) => links.get(hostName.toLowerCase())?.latency,
+    retryAfter: () => {
+      const longest = Math.max(0, ...[...links.values()].map(({ budget }) => budget?.wait() ?? 0))
+      return Math.min(Math.ceil(longest / 1000), longestRetryAfter)
+    },
+  }
+}
+
+/** What a hub's registry throttle counts: identities, not twins. */
+function isRegistryWrite({ method, path }: HubRequest): boolean {
+  return method !== 'GET' && path.startsWith('/devices')
+}
