@@ -13,6 +13,7 @@ const suites: Readonly<Record<string, readonly string[]>> = {
   hub: ['test/hub/**/*.test.ts'],
   service: ['test/service/**/*.test.ts'],
   management: ['test/management/**/*.test.ts'],
+  why: ['test/why/**/*.test.ts'],
   journeys: ['test/journeys/**/*.test.ts'],
 }
 

@@ -1,7 +1,7 @@
 import type { RefusalReason } from './refusal.ts'
 
-/** Whose request can end so: a device's attempt, an operator's call, or either's. */
-export type Side = 'device' | 'operator' | 'both'
+/** Whose request can end so: a device's attempt, an operator's call, either's; or nobody's while every part is in its place. */
+export type Side = 'device' | 'operator' | 'both' | 'nobody'
 
 /**
  * For every reason, who may meet it and what to do about it. docs/reasons.md is made from this table, and a test produces every
@@ -138,15 +138,15 @@ export const advice = {
     'Issue the intermediate with the basic constraint CA: true; a device certificate cannot issue others.',
   ],
   RegistrationRevoked: [
-    'device',
+    'nobody',
     'The registration ID is on the deny list, with the reason noted there; take it off if the device is back.',
   ],
   CertificateRevoked: [
-    'device',
+    'nobody',
     'The certificate, or one above it, is on the deny list or in a revocation list; issue a new one.',
   ],
   EndorsementKeyRevoked: [
-    'device',
+    'nobody',
     'The TPM is on the deny list, with the reason noted there; take it off if the device is back.',
   ],
   EndorsementKeyMalformed: [
@@ -204,14 +204,15 @@ export const advice = {
   EnrollmentEtagMismatch: ['operator', 'Somebody changed the enrollment; read it again.'],
   EnrollmentGroupEtagMismatch: ['operator', 'Somebody changed the group; read it again.'],
   RegistrationEtagMismatch: ['operator', 'The device registered meanwhile; read the registration again.'],
-  QuotaReached: ['both', 'The instance has as many of these as its limits allow; delete some, or raise the limit.'],
+  QuotaReached: ['operator', 'The instance has as many of these as its limits allow; delete some, or raise the limit.'],
   Throttled: [
-    'both',
+    'operator',
     'Too much was asked at once: wait as long as Retry-After says, or raise the limits of the instance.',
   ],
 
   InstanceAbsent: ['operator', 'Check subscription, resource group and name of the instance.'],
   InstanceExists: ['operator', 'Choose another name.'],
+  InstanceInUse: ['operator', 'Delete what the message names first, then the instance.'],
   ResourceAbsent: ['operator', 'Check the name of the resource.'],
   ResourceChanged: ['operator', 'Read the resource again, then repeat the change.'],
   ResourceEtagMismatch: ['operator', 'Read the resource again, then repeat the change with its etag.'],
@@ -224,7 +225,7 @@ export const advice = {
   RevocationListInvalid: ['operator', 'Import a list that is signed by a known CA and not out of date.'],
 
   NoHubLinked: ['device', 'Link a hub to the instance, or correct the hubs that the enrollment names.'],
-  AllocationPolicyUnavailable: ['device', 'Choose a policy that is offered here for the enrollment or the instance.'],
+  AllocationPolicyUnavailable: ['nobody', 'Choose a policy that is offered here for the enrollment or the instance.'],
   NoHubAvailable: [
     'device',
     'Every hub that is permitted is taken out of allocation; let one apply it again, or permit more.',

@@ -27,5 +27,11 @@ ${rows(['device', 'both']).join('\n')}
 | reason | what is told | what to do |
 |---|---|---|
 ${rows(['operator']).join('\n')}
+
+## What nobody meets while every part is in its place
+
+| reason | what is told | what to do |
+|---|---|---|
+${rows(['nobody']).join('\n')}
 `
 }

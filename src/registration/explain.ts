@@ -15,7 +15,7 @@ export function explain(decision: Decision): string {
     ['device', whose(decision)],
     ['presented', decision.presented],
     ...findings.map(tell),
-    ['why', outcome === 'assigned' ? undefined : detail],
+    ['why', detail],
     ['what to do', remedyOf(reason)],
     ['told', reason && refusals[reason] && `${refusals[reason][0]} ${refusals[reason][1]}`],
     ['hub', outcome === 'assigned' ? assignedHub : undefined],

@@ -45,7 +45,7 @@ export async function place(
 }
 
 /** Never reprovision; or, where the enrollment says nothing, a device from before reprovisioning. [service-wire §10.1, §10.5] */
-function stays({ enrollment, apiVersion }: Attested): boolean {
+export function stays({ enrollment, apiVersion }: Attested): boolean {
   return enrollment.reprovisionPolicy ? !enrollment.reprovisionPolicy.updateHubAssignment : apiVersion <= '2018-04-01'
 }
 

@@ -37,7 +37,12 @@ export function climb<T>(
     if (reached) return { reached, path }
 
     const issuers = intermediates.filter((certificate) => !path.includes(certificate) && at.checkIssued(certificate))
-    if (issuers.length === 0) return { stuck: namesakes.length > 0 ? 'signature-invalid' : 'issuer-unknown', at }
+    if (issuers.length === 0) {
+      // Whoever is no CA may not issue, so it was not taken for the issuer above; but it is the answer to why.
+      const pretender = intermediates.find((certificate) => certificate.subject === at.issuer && !certificate.ca)
+      if (pretender && !path.includes(pretender)) return { stuck: 'issuer-not-ca', at: pretender }
+      return { stuck: namesakes.length > 0 ? 'signature-invalid' : 'issuer-unknown', at }
+    }
     const issuer = issuers.find((certificate) => signed(certificate, at))
     if (!issuer) return { stuck: 'signature-invalid', at }
     if (!issuer.ca) return { stuck: 'issuer-not-ca', at: issuer }

@@ -1,4 +1,4 @@
-import type { KeptDecision } from '../../model/decision.ts'
+import type { Decision } from '../../model/decision.ts'
 import type { IdScope } from '../../model/identifiers.ts'
 import type { JsonObject } from '../../model/json.ts'
 import { Refusal } from '../../model/refusal.ts'
@@ -65,13 +65,13 @@ async function answer({ request }: Call, scopes: readonly IdScope[], { store, wr
     return { text: told || 'Nothing is known of it.\n', headers: { 'Content-Type': 'text/plain; charset=utf-8' } }
   }
   const next = newest.length === asked.limit ? newest.at(-1)?.id : undefined
-  return { json: { value: newest.map(decisionJson), nextBefore: next } }
+  return { json: { value: newest.map(({ id, decision }) => ({ id, ...decisionJson(decision) })), nextBefore: next } }
 }
 
-function decisionJson({ id, decision }: KeptDecision): JsonObject {
+/** A decision as the control plane shows it, with what to do about it. */
+export function decisionJson(decision: Decision): JsonObject {
   const { time, findings, ...rest } = decision
   return {
-    id,
     time: new Date(time).toISOString(),
     ...rest,
     remedy: remedyOf(decision.reason),
