@@ -43,6 +43,15 @@ for (const [spelling, address] of [
     connection.close()
   })
 
+test('a device with the longest ID is let in, though its token makes a SASL frame of more than 512 bytes', async () => {
+  const device = await enrollDevice(service, 'longest-'.padEnd(128, 'x'))
+  assert.ok(device.resource.length + device.token().length > 512)
+  const connection = openAmqp(service, plain(device))
+  const { body } = await ask(await attach(connection, device.resource), register, '{}')
+  assertAssigned(body, device.registrationId)
+  connection.close()
+})
+
 test('OPEN is answered with the figures of the real service', async () => {
   const device = await enrollDevice(service, 'opening')
   const connection = openAmqp(service, plain(device))
