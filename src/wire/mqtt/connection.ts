@@ -49,6 +49,12 @@ export interface MqttLimits {
 }
 
 const patience = 1.5 // of the keep-alive. [MQTT-3.1.2-24]
+/** Milliseconds, however long a client asks to be forgotten. [service-wire §13.1] */
+const longestSilence = 1767_000
+/** Milliseconds that a client is given to close its side of an ended connection. */
+const endTimeout = 10_000
+/** Packets that may wait while one is being handled. */
+const mostWaiting = 32
 
 /**
  * The server's side of one MQTT 3.1.1 connection, over any byte stream: packets in order, acknowledgements, keep-alive.
@@ -66,6 +72,7 @@ export class MqttConnection {
   #closed = false
   #graceful = false
   #busy = false
+  #paused = false
   #queue: Packet[] = []
   #timer: NodeJS.Timeout
   #outgoing: Buffer[] = []
@@ -100,6 +107,11 @@ export class MqttConnection {
       return this.destroy()
     }
     if (!this.#busy) void this.#drain()
+    // Stopping and starting a socket is a system call each, so it is left to those who send faster than they are answered.
+    if (this.#queue.length > mostWaiting && !this.#paused) {
+      this.#paused = true
+      this.#stream.pause()
+    }
   }
 
   /** Send a PUBLISH; gives the packet identifier of a QoS 1 delivery, 0 otherwise. */
@@ -126,6 +138,7 @@ export class MqttConnection {
     this.#flush()
     this.streamClosed()
     this.#stream.end()
+    setTimeout(() => this.#stream.destroy(), endTimeout).unref()
   }
 
   /** To be called when the stream has closed. */
@@ -142,7 +155,6 @@ export class MqttConnection {
 
   async #drain(): Promise<void> {
     this.#busy = true
-    this.#stream.pause()
     try {
       for (let packet = this.#queue.shift(); packet && !this.#closed; packet = this.#queue.shift())
         await this.#handle(packet)
@@ -152,7 +164,8 @@ export class MqttConnection {
     }
     this.#busy = false
     // Also after the end: a stream that is not read never hears the other side close, and would stay for good.
-    this.#stream.resume()
+    if (this.#paused) this.#stream.resume()
+    this.#paused = false
   }
 
   async #handle(packet: Packet): Promise<void> {
@@ -197,7 +210,8 @@ export class MqttConnection {
     this.#session = admission.session
     this.#send(connackPacket(connack.accepted, admission.sessionPresent))
     clearTimeout(this.#timer)
-    const silence = packet.keepAlive > 0 ? packet.keepAlive * 1000 * patience : this.#limits.idleTimeout
+    const silence =
+      packet.keepAlive > 0 ? Math.min(packet.keepAlive * 1000 * patience, longestSilence) : this.#limits.idleTimeout
     this.#timer = setTimeout(() => this.destroy(), silence)
   }
 

@@ -11,7 +11,10 @@ export class MalformedPacket extends Error {
  */
 export class PacketReader {
   readonly #limit: number
-  #held: Buffer = Buffer.alloc(0)
+  #parts: Buffer[] = []
+  #length = 0
+  /** Bytes that must be there before it is worth looking: joining what trickles in each time would cost its square. */
+  #needed = 2
 
   constructor(limit: number) {
     this.#limit = limit
@@ -19,18 +22,23 @@ export class PacketReader {
 
   /** The packets that this chunk completes, in order. Throws MalformedPacket. */
   *read(chunk: Buffer): Generator<Packet> {
-    this.#held = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk])
+    this.#parts.push(chunk)
+    this.#length += chunk.length
+    if (this.#length < this.#needed) return
+    let held = this.#parts.length === 1 ? chunk : Buffer.concat(this.#parts)
     for (;;) {
-      const size = remainingLength(this.#held)
-      if (!size) return
-      if (size.body > this.#limit)
+      const size = remainingLength(held)
+      if (size && size.body > this.#limit) {
         throw new MalformedPacket(`a packet of ${size.body} bytes; the limit is ${this.#limit}`)
-      const end = size.header + size.body
-      if (this.#held.length < end) return
-      const packet = parse(this.#held[0]!, this.#held.subarray(size.header, end))
-      this.#held = this.#held.subarray(end)
+      }
+      this.#needed = size ? size.header + size.body : held.length + 1
+      if (!size || held.length < this.#needed) break
+      const packet = parse(held[0]!, held.subarray(size.header, this.#needed))
+      held = held.subarray(this.#needed)
       yield packet
     }
+    this.#parts = [held]
+    this.#length = held.length
   }
 }
 
