@@ -109,7 +109,8 @@ export function hubGuard({ clock, writesPerMinute, onChange }: GuardRules): HubG
       const pause = (Number(headers['retry-after']) || 1) * 1000
       return become(hostName, { state: 'throttled', detail, closedUntil: clock() + pause, trying: false })
     }
-    if (status === 403) return become(hostName, { state: 'forbidden', detail, failures: 0, closedUntil: 0, trying: false })
+    if (status === 403)
+      return become(hostName, { state: 'forbidden', detail, failures: 0, closedUntil: 0, trying: false })
     if (status >= 500) return failed(hostName, `${status}: ${detail}`)
     const { state } = linkTo(hostName)
     // A right that is there for reading says nothing of the one that is missing.

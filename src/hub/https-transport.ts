@@ -1,11 +1,11 @@
 import { Agent, request as httpsRequest } from 'node:https'
 import type { HubTransport } from './iot-hub.ts'
 
-const timeout = 15_000
+const ordinaryTimeout = 15_000
 const longestBody = 1 << 20
 
-/** Reach hubs over HTTPS, on kept connections; `ca` (PEM) is trusted beside the system's roots. */
-export function httpsTransport(ca: readonly string[]): HubTransport & Disposable {
+/** Reach hubs over HTTPS, on kept connections; `ca` (PEM) is trusted too. `timeout` in milliseconds of silence. */
+export function httpsTransport(ca: readonly string[], timeout = ordinaryTimeout): HubTransport & Disposable {
   const agent = new Agent({ keepAlive: true, maxSockets: 32, ...(ca.length > 0 ? { ca: [...ca] } : {}) })
   const transport: HubTransport = (hostName, { method, path, headers, body }) =>
     new Promise((resolve, reject) => {

@@ -18,11 +18,7 @@ const good: [string, Buffer, string | undefined][] = [
   ['v2 over IPv4', binary(0x21, 0x11, Buffer.from('cb0071070a000001138801bb', 'hex')), '203.0.113.7'],
   [
     'v2 over IPv6 with an extension',
-    binary(
-      0x21,
-      0x21,
-      Buffer.from('20010db8' + '0'.repeat(22) + '07' + '0'.repeat(31) + '1138801bb04000100', 'hex'),
-    ),
+    binary(0x21, 0x21, Buffer.from('20010db8' + '0'.repeat(22) + '07' + '0'.repeat(31) + '1138801bb04000100', 'hex')),
     '2001:db8::7',
   ],
   ['v2 for the proxy itself', binary(0x20, 0x00, Buffer.alloc(0)), undefined],
