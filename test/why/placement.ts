@@ -71,7 +71,7 @@ export const placement: readonly Case[] = [
   {
     reason: 'HubUnavailable',
     when: 'it throttles without end',
-    says: /answered PUT \/devices\/\S+ with 429/,
+    says: /127\.90\.1\.10 (?:answered PUT \/devices\/\S+ with 429|is not called: throttled)/,
     attempt: async (world, id) => {
       const at = await world.serverAt('127.90.1.10')
       await using _hub = await foreignHub(at, { status: 429, body: '{}' })
