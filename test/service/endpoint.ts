@@ -1,153 +1,104 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { createServer, type Server } from "node:https";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import type { Right } from "../../src/model/service.ts";
-import { newEtag } from "../../src/model/identifiers.ts";
-import type { Registration } from "../../src/model/registration.ts";
-import { Secret } from "../../src/model/secret.ts";
-import { timestamp } from "../../src/model/timestamp.ts";
-import { openSqliteStore } from "../../src/store/sqlite-store.ts";
-import type { Store } from "../../src/store/store.ts";
-import type { AuditLine } from "../../src/transport/service-api/audit.ts";
-import {
-  serviceApi,
-  type ServiceApiParts,
-} from "../../src/transport/service-api/service-api.ts";
-import { readRequest, sendResponse } from "../../src/wire/http.ts";
-import { createRoot } from "../fixtures/certificates.ts";
-import { askHttps, type HttpsAnswer } from "../fixtures/https.ts";
-import { newKey } from "../fixtures/enrollments.ts";
-import { sasToken } from "../fixtures/sas.ts";
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, type Server } from 'node:https'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Right } from '../../src/model/service.ts'
+import { newEtag } from '../../src/model/identifiers.ts'
+import type { Registration } from '../../src/model/registration.ts'
+import { Secret } from '../../src/model/secret.ts'
+import { timestamp } from '../../src/model/timestamp.ts'
+import { openSqliteStore } from '../../src/store/sqlite-store.ts'
+import type { Store } from '../../src/store/store.ts'
+import type { AuditLine } from '../../src/transport/service-api/audit.ts'
+import { serviceApi, type ServiceApiParts } from '../../src/transport/service-api/service-api.ts'
+import { readRequest, sendResponse } from '../../src/wire/http.ts'
+import { createRoot } from '../fixtures/certificates.ts'
+import { askHttps, type HttpsAnswer } from '../fixtures/https.ts'
+import { newKey } from '../fixtures/enrollments.ts'
+import { sasToken } from '../fixtures/sas.ts'
 
 /** The service operations endpoint alone, over real HTTPS on port 443 of its own address, on a new embedded store. */
 export interface Endpoint extends AsyncDisposable {
-  readonly host: string;
-  readonly ca: string;
-  readonly idScope: string;
-  readonly store: Store;
-  readonly keys: Readonly<
-    Record<PolicyName, { readonly primary: string; readonly secondary: string }>
-  >;
-  readonly connectionString: string;
-  readonly hubs: readonly string[];
-  readonly audit: readonly AuditLine[];
-  readonly faults: readonly unknown[];
+  readonly host: string
+  readonly ca: string
+  readonly idScope: string
+  readonly store: Store
+  readonly keys: Readonly<Record<PolicyName, { readonly primary: string; readonly secondary: string }>>
+  readonly connectionString: string
+  readonly hubs: readonly string[]
+  readonly audit: readonly AuditLine[]
+  readonly faults: readonly unknown[]
   /** What was counted so far of one kind of operation. */
-  readonly metered: (kind: string) => Promise<number>;
+  readonly metered: (kind: string) => Promise<number>
   /** A call with a good token of the owner; the api-version is added to the path. */
-  readonly call: (
-    method: string,
-    path: string,
-    body?: unknown,
-    headers?: Headers,
-  ) => Promise<HttpsAnswer>;
+  readonly call: (method: string, path: string, body?: unknown, headers?: Headers) => Promise<HttpsAnswer>
 }
 
-export type PolicyName =
-  | "provisioningserviceowner"
-  | "reader"
-  | "registrationReader"
-  | "registrationWriter";
+export type PolicyName = 'provisioningserviceowner' | 'reader' | 'registrationReader' | 'registrationWriter'
 
-type Headers = Readonly<Record<string, string | undefined>>;
+type Headers = Readonly<Record<string, string | undefined>>
 
 const rights: Readonly<Record<PolicyName, readonly Right[]>> = {
-  provisioningserviceowner: [
-    "ServiceConfig",
-    "DeviceConnect",
-    "EnrollmentWrite",
-  ],
-  reader: ["EnrollmentRead"],
-  registrationReader: ["RegistrationStatusRead"],
-  registrationWriter: ["RegistrationStatusWrite"],
-};
+  provisioningserviceowner: ['ServiceConfig', 'DeviceConnect', 'EnrollmentWrite'],
+  reader: ['EnrollmentRead'],
+  registrationReader: ['RegistrationStatusRead'],
+  registrationWriter: ['RegistrationStatusWrite'],
+}
 
 // Clients check the certificate against the Host header that they send.
-const otherNames = [
-  "acme-dps.example.net",
-  "other-dps.example.net",
-  "internal.example",
-];
+const otherNames = ['acme-dps.example.net', 'other-dps.example.net', 'internal.example']
 
 /** Opens the endpoint on this loopback address; `parts` are the hooks and rules of a particular test. */
-export async function openEndpoint(
-  host: string,
-  parts: Partial<ServiceApiParts> = {},
-): Promise<Endpoint> {
-  const directory = await mkdtemp(join(tmpdir(), "hubward-service-"));
-  const store = openSqliteStore(directory);
-  const idScope = "0ne0000005A";
-  const hubs = ["hub-a.example.net", "Hub-B.example.net"];
-  const names = Object.keys(rights) as PolicyName[];
+export async function openEndpoint(host: string, parts: Partial<ServiceApiParts> = {}): Promise<Endpoint> {
+  const directory = await mkdtemp(join(tmpdir(), 'hubward-service-'))
+  const store = openSqliteStore(directory)
+  const idScope = '0ne0000005A'
+  const hubs = ['hub-a.example.net', 'Hub-B.example.net']
+  const names = Object.keys(rights) as PolicyName[]
   const keys = Object.fromEntries(
     names.map((name) => [name, { primary: newKey(), secondary: newKey() }]),
-  ) as Endpoint["keys"];
+  ) as Endpoint['keys']
   await store.transact((write) => {
-    const allocationPolicy = "hashed";
+    const allocationPolicy = 'hashed'
     write.services.create({
       idScope,
-      name: "acme",
-      hostNames: [host, "acme-dps.example.net"],
+      name: 'acme',
+      hostNames: [host, 'acme-dps.example.net'],
       allocationPolicy,
       createdDateTimeUtc: timestamp(Date.now()),
-    });
+    })
     for (const keyName of names) {
-      const { primary, secondary } = keys[keyName];
+      const { primary, secondary } = keys[keyName]
       write.policies.put(idScope, {
         keyName,
         primaryKey: secret(primary),
         secondaryKey: secret(secondary),
         rights: rights[keyName],
-      });
+      })
     }
     for (const hostName of hubs) {
-      const link = {
-        keyName: "iothubowner",
-        key: secret(newKey()),
-        location: "here",
-      };
-      write.linkedHubs.put(idScope, {
-        hostName,
-        ...link,
-        allocationWeight: 1,
-        applyAllocationPolicy: true,
-      });
+      const link = { keyName: 'iothubowner', key: secret(newKey()), location: 'here' }
+      write.linkedHubs.put(idScope, { hostName, ...link, allocationWeight: 1, applyAllocationPolicy: true })
     }
-  });
-  const audit: AuditLine[] = [];
-  const faults: unknown[] = [];
+  })
+  const audit: AuditLine[] = []
+  const faults: unknown[] = []
   const api = serviceApi({
     store,
     clock: Date.now,
-    log: {
-      audit: (line) => audit.push(line),
-      fault: (error) => faults.push(error),
-    },
+    log: { audit: (line) => audit.push(line), fault: (error) => faults.push(error) },
     ...parts,
-  });
-  const root = await createRoot("Test server root");
-  const { certificate, key } = await root.issueLeaf(host, {
-    usage: "serverAuth",
-    names: [host, ...otherNames],
-  });
-  const server = createServer(
-    { cert: certificate, key, noDelay: true },
-    (incoming, outgoing) => {
-      const peer = {
-        remoteAddress: incoming.socket.remoteAddress ?? "",
-        certificateChain: [],
-      };
-      readRequest(incoming, peer, api.largestBody)
-        .then(
-          async (request) =>
-            request && sendResponse(outgoing, await api.handle(request)),
-        )
-        .catch((error: unknown) => faults.push(error));
-    },
-  );
-  await listen(server, host);
-  const owner = keys.provisioningserviceowner.primary;
+  })
+  const root = await createRoot('Test server root')
+  const { certificate, key } = await root.issueLeaf(host, { usage: 'serverAuth', names: [host, ...otherNames] })
+  const server = createServer({ cert: certificate, key, noDelay: true }, (incoming, outgoing) => {
+    const peer = { remoteAddress: incoming.socket.remoteAddress ?? '', certificateChain: [] }
+    readRequest(incoming, peer, api.largestBody)
+      .then(async (request) => request && sendResponse(outgoing, await api.handle(request)))
+      .catch((error: unknown) => faults.push(error))
+  })
+  await listen(server, host)
+  const owner = keys.provisioningserviceowner.primary
   return {
     host,
     ca: root.certificate,
@@ -159,65 +110,50 @@ export async function openEndpoint(
     audit,
     faults,
     metered: async (kind) => {
-      const counted = await store.usage.between(
-        idScope,
-        "2000-01-01",
-        "9999-12-31",
-      );
-      return counted
-        .filter((usage) => usage.kind === kind)
-        .reduce((sum, { operations }) => sum + operations, 0);
+      const counted = await store.usage.between(idScope, '2000-01-01', '9999-12-31')
+      return counted.filter((usage) => usage.kind === kind).reduce((sum, { operations }) => sum + operations, 0)
     },
     call: (method, path, body, headers) => {
-      const authorization = sasToken(host, owner, {
-        keyName: "provisioningserviceowner",
-      });
-      const versioned = `${path}${path.includes("?") ? "&" : "?"}api-version=2021-10-01`;
+      const authorization = sasToken(host, owner, { keyName: 'provisioningserviceowner' })
+      const versioned = `${path}${path.includes('?') ? '&' : '?'}api-version=2021-10-01`
       return askHttps(host, 443, root.certificate, {
         method,
         path: versioned,
         body,
         headers: { authorization, ...headers },
-      });
+      })
     },
     [Symbol.asyncDispose]: async () => {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-      await store[Symbol.asyncDispose]();
-      await rm(directory, { recursive: true, force: true });
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+      await store[Symbol.asyncDispose]()
+      await rm(directory, { recursive: true, force: true })
     },
-  };
+  }
 }
 
 /** A registration as devices write it: assigned to the first hub. */
-export function registrationOf(
-  registrationId: string,
-  enrollmentGroupId?: string,
-): Registration {
-  const now = timestamp(Date.now());
+export function registrationOf(registrationId: string, enrollmentGroupId?: string): Registration {
+  const now = timestamp(Date.now())
   return {
     registrationId,
     ...(enrollmentGroupId !== undefined && { enrollmentGroupId }),
-    attestationType: "symmetricKey",
-    status: "assigned",
-    assignment: {
-      assignedHub: "hub-a.example.net",
-      deviceId: registrationId,
-      substatus: "initialAssignment",
-    },
+    attestationType: 'symmetricKey',
+    status: 'assigned',
+    assignment: { assignedHub: 'hub-a.example.net', deviceId: registrationId, substatus: 'initialAssignment' },
     createdDateTimeUtc: now,
     lastUpdatedDateTimeUtc: now,
     etag: newEtag(),
-  };
+  }
 }
 
 function secret(base64: string): Secret {
-  return new Secret(Buffer.from(base64, "base64"));
+  return new Secret(Buffer.from(base64, 'base64'))
 }
 
 function listen(server: Server, host: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(443, host, resolve);
-  });
+    server.once('error', reject)
+    server.listen(443, host, resolve)
+  })
 }
