@@ -1,8 +1,9 @@
-import { allocate, consult } from '../allocation/allocate.ts'
+import { allocate, consult, foresee } from '../allocation/allocate.ts'
 import type { Choice } from '../allocation/allocation.ts'
 import type { Attested } from '../attestation/attestation.ts'
 import type { Enrollment, ReprovisionPolicy } from '../model/enrollment.ts'
 import type { JsonObject } from '../model/json.ts'
+import { Refusal } from '../model/refusal.ts'
 import type { Assignment, Placement, Registration } from '../model/registration.ts'
 import { carryOut, refresh } from './carry-out.ts'
 import type { Journal } from './journal.ts'
@@ -29,8 +30,7 @@ export async function place(
   const device = { ...attested, proof: proofOf(attested, stages), registration }
   if (registration?.assignment && stays(attested)) {
     const hub = linkedHubs.find((link) => isHub(link, registration.assignment?.assignedHub))
-    // An unlinked hub cannot be spoken to; the assignment stands all the same.
-    if (!hub) return { assignment: registration.assignment }
+    if (!hub) return unlinked(attested, registration.assignment, stages.attestation)
     const { payload } = await consult(device, hub, stages.allocation)
     return refresh(registration.assignment, hub, placing, { payload })
   }
@@ -44,9 +44,32 @@ export async function place(
   return carryOut(planned(attested, before, choice, journal), choice.hub, placing, { ...choice, begun: false })
 }
 
+/** Refuses if it is plain that there will be no hub for the device; asks no hub, and nobody's own code. */
+export async function foreseePlace(
+  device: Pick<Attested, 'service' | 'registrationId' | 'enrollment' | 'apiVersion'>,
+  { store, attestation, allocation }: Pick<PlaceStages, 'store' | 'attestation' | 'allocation'>,
+): Promise<void> {
+  const { idScope } = device.service
+  const linkedHubs = await store.linkedHubs.all(idScope)
+  const registration = await store.registrations.get(idScope, device.registrationId)
+  const assignment = registration?.assignment
+  if (!assignment || !stays(device)) foresee(device, linkedHubs, allocation)
+  else if (!linkedHubs.some((link) => isHub(link, assignment.assignedHub))) unlinked(device, assignment, attestation)
+}
+
 /** Never reprovision; or, where the enrollment says nothing, a device from before reprovisioning. [service-wire §10.1, §10.5] */
-export function stays({ enrollment, apiVersion }: Attested): boolean {
+export function stays({ enrollment, apiVersion }: Pick<Attested, 'enrollment' | 'apiVersion'>): boolean {
   return enrollment.reprovisionPolicy ? !enrollment.reprovisionPolicy.updateHubAssignment : apiVersion <= '2018-04-01'
+}
+
+/** An unlinked hub cannot be spoken to. The assignment stands all the same, unless the device waits for a key of that hub. */
+function unlinked(
+  { enrollment }: Pick<Attested, 'enrollment'>,
+  assignment: Assignment,
+  attestation: PlaceStages['attestation'],
+): Provisioned {
+  if (!attestation[enrollment.attestation.type]?.seal) return { assignment }
+  throw new Refusal('NoHubLinked', `the hub ${assignment.assignedHub}, which the device is to stay at, is not linked`)
 }
 
 /** What a custom policy is told: one member, named by the kind of attestation. [service-wire §9.3] */

@@ -1,6 +1,6 @@
 import type { Challenge } from '../attestation/attestation.ts'
 import { attest, type AttestationKinds } from '../attestation/attest.ts'
-import { foresee, type Allocation } from '../allocation/allocate.ts'
+import type { Allocation } from '../allocation/allocate.ts'
 import type { Decision } from '../model/decision.ts'
 import { enrollmentId } from '../model/enrollment.ts'
 import { registrationKey } from '../model/identifiers.ts'
@@ -11,6 +11,7 @@ import type { Store } from '../store/store.ts'
 import { admit, type DeviceRequest } from './admit.ts'
 import { disabledOperation } from './disabled.ts'
 import { operations, type Operations } from './operations.ts'
+import { foreseePlace } from './place.ts'
 import type { Hubs, Step } from './placing.ts'
 import { resume } from './resume.ts'
 import { beginTrail, endingOfThrown, noTrail, type Attempt } from './trail.ts'
@@ -83,10 +84,8 @@ async function register(request: DeviceRequest, stages: Stages, running: Operati
         return { operation }
       }
       case 'challenged': {
-        const { service } = presented
         // Accepting the challenge costs the device its hub key: that there is a hub for it comes first. [device-wire §5.6]
-        const linkedHubs = await store.linkedHubs.all(service.idScope)
-        foresee({ service, enrollment: verdict.enrollment }, linkedHubs, stages.allocation)
+        await foreseePlace({ ...presented, enrollment: verdict.enrollment }, stages)
         const challenge = await verdict.issue()
         trail.end({ outcome: 'challenged' })
         return { challenge }

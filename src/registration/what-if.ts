@@ -7,7 +7,7 @@ import { Refusal } from '../model/refusal.ts'
 import type { Clock } from '../model/timestamp.ts'
 import type { Reader } from '../store/store.ts'
 import { admit, type DeviceRequest } from './admit.ts'
-import { stays } from './place.ts'
+import { foreseePlace, stays } from './place.ts'
 import { beginTrail, endingOfThrown } from './trail.ts'
 
 /** What foreseeing works with: nothing that could write, and no hub. */
@@ -39,8 +39,7 @@ async function ending(request: DeviceRequest, trail: Trail, stages: WhatIfStages
     trail.note({ step: 'attested', enrollment: enrollmentId(enrollment), milliseconds: clock() - startedAt })
     if (verdict.is === 'disabled') return { outcome: 'disabled' }
     if (verdict.is === 'challenged') {
-      const { service } = presented
-      foresee({ service, enrollment }, await store.linkedHubs.all(service.idScope), stages.allocation)
+      await foreseePlace({ ...presented, enrollment }, stages)
       return { outcome: 'challenged', detail: 'the TPM would be challenged, and go on if it is the one enrolled' }
     }
     return await placed(verdict.attested, stages)

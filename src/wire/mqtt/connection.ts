@@ -53,6 +53,8 @@ const patience = 1.5 // of the keep-alive. [MQTT-3.1.2-24]
 const longestSilence = 1767_000
 /** Milliseconds that a client is given to close its side of an ended connection. */
 const endTimeout = 10_000
+/** Bytes that a client may leave unread. */
+const mostUnsent = 4 << 20
 /** Packets that may wait while one is being handled. */
 const mostWaiting = 32
 
@@ -235,5 +237,7 @@ export class MqttConnection {
     const bytes = this.#outgoing.length === 1 ? this.#outgoing[0]! : Buffer.concat(this.#outgoing)
     this.#outgoing = []
     this.#stream.send(bytes)
+    // Who asks without end and never reads is not waited for.
+    if (this.#stream.unsent() > mostUnsent) this.destroy()
   }
 }
