@@ -1,0 +1,39 @@
+import type { Command } from 'commander'
+import { command } from './command.ts'
+import { Failure } from './failure.ts'
+import { objectOf, type Json } from './session.ts'
+
+const trackingId = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+interface Wanted {
+  readonly limit: string
+  readonly all?: boolean
+}
+
+/** `hubward explain <registration or tracking ID>`: why a device was admitted or refused, as a person reads it. */
+export function explainCommand(program: Command): void {
+  command<Wanted>(
+    program,
+    'explain <id>',
+    'Why a device was admitted or refused, by registration or tracking ID',
+    async (run, id = '') => {
+      const { session, options } = run
+      const query = new URLSearchParams({
+        [trackingId.test(id) ? 'trackingId' : 'registrationId']: id,
+        limit: options.limit,
+      })
+      const path = options.all ? '/decisions' : `${(await session.instance()).id}/decisions`
+      const found = objectOf<{ value: readonly Json[] } & Json>(await session.management('GET', `${path}?${query}`))
+      if (found.value.length === 0) {
+        const advice = options.all
+          ? 'Nothing of it reached the service: is the device host right, and does the device trust the CA?'
+          : `Not at ${options.dpsName}: was it another ID scope? Look everywhere with --all.`
+        throw new Failure(`There is no record of ${id}.`, advice)
+      }
+      if (options.output === 'json') process.stdout.write(`${JSON.stringify(found.value, undefined, 2)}\n`)
+      else process.stdout.write((await session.management('GET', `${path}?${query}&format=text`)).text)
+    },
+  )
+    .option('--limit <number>', 'how many attempts, newest first', '3')
+    .option('--all', 'at every instance, and at ID scopes that nobody has')
+}

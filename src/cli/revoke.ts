@@ -1,0 +1,62 @@
+import type { Command } from 'commander'
+import { command, group } from './command.ts'
+import { print, tell, type Columns } from './output.ts'
+import { listOf, objectOf, type Json } from './session.ts'
+
+const columns: Columns = {
+  Key: 'key',
+  Reason: 'reason',
+  Source: 'source',
+  Since: 'createdDateTimeUtc',
+}
+
+interface Wanted {
+  readonly registrationId?: string
+  readonly thumbprint?: string
+  readonly serialNumber?: string
+  readonly endorsementKey?: string
+  readonly reason: string
+  readonly key: string
+}
+
+/** `hubward revocation …`: devices that may never register again. */
+export function revocationCommands(): Command {
+  const parent = group('revocation', 'Devices and certificates that may never register again')
+  command<Wanted>(
+    parent,
+    'create',
+    'Deny a device and disable its identity at the hub',
+    async ({ options, session }) => {
+      const { registrationId, thumbprint, serialNumber, endorsementKey, reason } = options
+      const body = { registrationId, thumbprint, serialNumber, endorsementKey, reason }
+      const { id } = await session.instance()
+      const { revocations, devices } = objectOf<{ revocations: Json[]; devices: Json[] } & Json>(
+        await session.management('POST', `${id}/revoke`, { body }),
+      )
+      print(revocations, columns, options)
+      for (const { deviceId, assignedHub, identity, detail } of devices) {
+        tell(`${String(deviceId)} at ${String(assignedHub)}: ${String(identity)} ${String(detail ?? '')}`)
+      }
+    },
+  )
+    .option('--rid, --registration-id <id>', 'the device')
+    .option('--thumbprint <hex>', 'SHA-1 or SHA-256 of a certificate: of the device, or of a CA above many')
+    .option('--serial-number <hex>', 'serial number of a certificate')
+    .option('--ek, --endorsement-key <base64>', 'of a TPM')
+    .requiredOption('--reason <text>', 'for the record')
+  command(parent, 'list', 'List what is revoked', async ({ options, session }) => {
+    const { id } = await session.instance()
+    print(listOf(await session.management('GET', `${id}/revocations`)), columns, options)
+  })
+  command<Wanted>(
+    parent,
+    'delete',
+    'Take something off the deny list; its hub identity stays as it is',
+    async ({ options, session }) => {
+      const { id } = await session.instance()
+      await session.management('DELETE', `${id}/revocations/${encodeURIComponent(options.key)}`)
+      tell(`${options.key} is no longer revoked.`)
+    },
+  ).requiredOption('--key <text>', 'from the list')
+  return parent
+}
