@@ -91,7 +91,9 @@ export function hubGuard({ clock, writesPerMinute, onChange }: GuardRules): HubG
       if (closedUntil > 0) become(hostName, { trying: true })
       return
     }
-    const retryAfter = Math.max(pause, 200) / 1000
+    // A probe may find the hub well before the circuit would; one that said when to come back knows best itself.
+    const longest = state === 'throttled' ? Infinity : 1000
+    const retryAfter = Math.min(Math.max(pause, 200), longest) / 1000
     throw new Refusal('HubUnavailable', `${hostName} is not called: ${state}, ${detail}`, { retryAfter })
   }
 

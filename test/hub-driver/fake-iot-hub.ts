@@ -17,6 +17,9 @@ export interface FakeIotHub extends AsyncDisposable {
   readonly ca: string
   /** These calls, in this order, go wrong. */
   readonly fail: (...faults: readonly Fault[]) => void
+  /** From now on every call is answered 503, or none is any more. */
+  readonly beDown: (down: boolean) => void
+  readonly connectionString: () => string
   /** `METHOD /path` of every call that came, with its time. */
   readonly calls: { readonly call: string; readonly at: number }[]
   /** From now on another key is the good one. */
@@ -43,6 +46,7 @@ export async function openFakeIotHub(hostName: string): Promise<FakeIotHub> {
   const waiting: Fault[] = []
   const calls: { call: string; at: number }[] = []
   let key = newKey()
+  let isDown = false
 
   const answer = (outgoing: ServerResponse, status: number, body?: unknown, headers: Record<string, string> = {}) =>
     outgoing
@@ -123,7 +127,7 @@ export async function openFakeIotHub(hostName: string): Promise<FakeIotHub> {
       if (!token || !expectedSignature(token, key).equals(token.signature)) {
         return refuse(outgoing, 401, 'IotHubUnauthorizedAccess')
       }
-      const fault = waiting.shift()
+      const fault: Fault | undefined = isDown ? faults.unavailable : waiting.shift()
       if (fault === 'silence') return
       if (fault === 'reset') return incoming.socket.destroy()
       if (typeof fault === 'object') return refuse(outgoing, fault.status, fault.code, fault.retryAfter)
@@ -140,6 +144,9 @@ export async function openFakeIotHub(hostName: string): Promise<FakeIotHub> {
     },
     ca: authority.certificate,
     fail: (...asked) => void waiting.push(...asked),
+    beDown: (down) => void (isDown = down),
+    connectionString: () =>
+      `HostName=${hostName};SharedAccessKeyName=iothubowner;SharedAccessKey=${key.revealBase64()}`,
     calls,
     rotate: () => (key = newKey()),
     devices,
