@@ -212,7 +212,11 @@ export const advice = {
 
   InstanceAbsent: ['operator', 'Check subscription, resource group and name of the instance.'],
   InstanceExists: ['operator', 'Choose another name.'],
-  InstanceInUse: ['operator', 'Delete what the message names first, then the instance.'],
+  InstanceInUse: [
+    'operator',
+    'The instance with the device host as its host name stays; delete what is in it instead.',
+  ],
+  TokenInUse: ['operator', 'Revoke it with the token of another Owner, or renew the administrator token at a start.'],
   ResourceAbsent: ['operator', 'Check the name of the resource.'],
   ResourceChanged: ['operator', 'Read the resource again, then repeat the change.'],
   ResourceEtagMismatch: ['operator', 'Read the resource again, then repeat the change with its etag.'],

@@ -92,6 +92,7 @@ export const refusals = {
   InstanceAbsent: [404000, 'The provisioning service does not exist.'],
   InstanceExists: [409000, 'A provisioning service of this name exists already.'],
   InstanceInUse: [409000, 'The provisioning service cannot be deleted.'],
+  TokenInUse: [409000, 'A token cannot revoke itself.'],
   ResourceAbsent: [404000, 'The resource does not exist.'],
   ResourceChanged: [409000, 'The resource was changed by somebody else; read it again.'],
   ResourceEtagMismatch: [412000, 'The etag is not that of the resource.'],

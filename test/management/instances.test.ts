@@ -115,10 +115,14 @@ test('a token for one instance manages that one, sees no other and learns of non
   ] as const) {
     await plane.call(method, path, { ...as, body: {}, expect: 403 })
   }
+  const hostNames = { ...as, body: { properties: { hostNames: ['elsewhere.example'] } }, expect: 403 }
+  await plane.call('PUT', plane.path('red'), hostNames)
+  await plane.call('PUT', plane.path('red'), { ...as, body: { properties: { hostNames: [red.hostName] } } })
   await plane.operate(red, 'GET', '/enrollmentGroups/line', { authorization: `Bearer ${String(token)}` })
   await plane.operate(blue, 'GET', '/enrollmentGroups/line', { authorization: `Bearer ${String(token)}`, expect: 401 })
 
   await plane.call('DELETE', `/admin/v1/tokens/${String(id)}`)
+  await plane.call('DELETE', `/admin/v1/tokens/${plane.token.split('_')[1]}`, { expect: 409 })
   await plane.call('GET', plane.path('red'), { ...as, expect: 401 })
   await plane.operate(red, 'GET', '/enrollmentGroups/line', { authorization: `Bearer ${String(token)}`, expect: 401 })
 })

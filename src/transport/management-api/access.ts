@@ -60,7 +60,10 @@ export function accessRoutes(store: Store, clock: Clock): readonly Route[] {
       path: `${tokens}/:token`,
       operationName: 'RevokeToken',
       ...own,
-      run: async ({ parameters }) => {
+      run: async ({ parameters, principal }) => {
+        if (principal?.id === `token:${parameters['token']}`) {
+          throw new Refusal('TokenInUse', 'call with the token of another Owner')
+        }
         const token = await store.accessTokens.get(parameters['token'] ?? '')
         if (!token) throw new Refusal('ResourceAbsent', `there is no token ${parameters['token']}`)
         await store.transact((write) => write.accessTokens.delete(token.id))

@@ -108,6 +108,7 @@ async function createOrUpdate(call: Call, parts: InstanceParts): Promise<Answer>
   if (!stored) await demandFreeName(name, store)
   const before = stored ?? newInstance(call, parts)
   const { settings, properties } = readInstance(call.body, { ...before, resource: resourceOf(before) })
+  demandHostNames(call, before, settings.hostNames)
   const [hubsBefore, policiesBefore] = stored
     ? await Promise.all([store.linkedHubs.all(stored.idScope), store.policies.all(stored.idScope)])
     : [[], []]
@@ -181,6 +182,17 @@ async function written(
       if (!(error instanceof Conflict) || attempt === attempts) throw error
     }
   }
+}
+
+/** Host names stand in the certificate of all instances, so a role at one of them is not enough to choose them. */
+function demandHostNames(
+  { principal }: Call,
+  { name, hostNames }: ProvisioningService,
+  wanted: readonly string[],
+): void {
+  const same = wanted.length === hostNames.length && wanted.every((hostName) => hostNames.includes(hostName))
+  if (same || (principal && may(principal, 'write', '*'))) return
+  throw new Refusal('ManagementRoleMissing', `${principal?.id} may not choose the host names of ${name}`)
 }
 
 async function demandFreeName(name: string, store: Store): Promise<void> {
