@@ -82,6 +82,11 @@ export interface AttestationKind<M extends AttestationMechanism = AttestationMec
     presented: Presented,
   ) => Promise<{ readonly group: EnrollmentGroup; readonly evidence: Evidence } | undefined>
   readonly hubCredential: (mechanism: M, evidence: Evidence) => HubCredential
+  /**
+   * What a hub may hold for a device, as far as the enrollment alone tells, the likeliest first; `member` is the registration ID
+   * of a group's device. Empty or absent where only the device's own proof would tell.
+   */
+  readonly knownCredentials?: (mechanism: M, member: RegistrationId | undefined) => readonly HubCredential[]
   /** What custom allocation is told of the proof; never a secret. [service-wire §9.3] */
   readonly context: (evidence: Evidence) => JsonObject
   /** Wrap the hub's key so that only this device can read it; only where the device has no other way to know it. */
@@ -98,6 +103,7 @@ export function attestationKind<M extends AttestationMechanism>(kind: Attestatio
     ...kind,
     individual: (presented, mechanism) => kind.individual(presented, own(mechanism)),
     hubCredential: (mechanism, evidence) => kind.hubCredential(own(mechanism), evidence),
+    knownCredentials: (mechanism, member) => kind.knownCredentials?.(own(mechanism), member) ?? [],
   }
 }
 

@@ -53,6 +53,13 @@ export function symmetricKey(store: Reader, clock: Clock): AttestationKind<Symme
       )
     },
 
+    knownCredentials: (mechanism, member) => {
+      const { primaryKey, secondaryKey } = mechanism
+      if (member === undefined) return [{ type: 'sas', primaryKey, secondaryKey }]
+      const spellings = [...new Set([member, registrationKey(member)])]
+      return spellings.map((spelling) => ({ type: 'sas', ...derivedKeys(mechanism, spelling) }))
+    },
+
     // The published sample shows an empty object. [service-wire §9.3]
     context: () => ({}),
 

@@ -67,6 +67,13 @@ export function x509(store: Reader, clock: Clock, dates: DatePolicy): Attestatio
       chain: Array.isArray(chain) ? [certificate, ...chain] : undefined,
     }),
 
+    knownCredentials: (mechanism) =>
+      mechanism.of === 'clientCertificates'
+        ? [mechanism.primary, mechanism.secondary].flatMap((slot) =>
+            slot ? [{ type: 'selfSigned', primaryThumbprint: slot.info.sha256Thumbprint }] : [],
+          )
+        : [],
+
     hubCredential: (_, { sha256Thumbprint }) => ({ type: 'selfSigned', primaryThumbprint: String(sha256Thumbprint) }),
   }
 }

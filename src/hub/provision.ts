@@ -89,6 +89,11 @@ function newIdentity({ deviceId, credential, iotEdge }: WantedDevice): DeviceIde
   return { deviceId, authentication: authenticationOf(credential), capabilities: { iotEdge } }
 }
 
+/** Whether the hub lets in a device with this credential; a hub's own key is always the right one. */
+export function holds({ authentication }: DeviceIdentity, credential: HubCredential): boolean {
+  return credential.type === 'hubKey' || sameAuthentication(authentication, authenticationOf(credential))
+}
+
 /** The same object if the identity is already as wanted. */
 function withCredential(identity: DeviceIdentity, { credential, iotEdge }: WantedDevice): DeviceIdentity {
   const keeps = credential.type === 'hubKey' && primaryKeyOf(identity) !== undefined

@@ -29,6 +29,7 @@ import { deviceHttps } from '../transport/https.ts'
 import { openListener, type Listener } from '../transport/listener.ts'
 import { bearerAuthority, dataAuthority } from '../transport/management-api/authority.ts'
 import { decisionRoutes } from '../transport/management-api/decisions.ts'
+import { hubRoutes } from '../transport/management-api/hub-routes.ts'
 import type { ManagementListener } from '../transport/management-api/listener.ts'
 import { usageRoutes } from '../transport/management-api/usage.ts'
 import { whatIfRoutes } from '../transport/management-api/what-if.ts'
@@ -190,6 +191,7 @@ export async function openHubward(
         ...decisionRoutes({ store, written: journal.written }),
         ...whatIfRoutes({ store, attestation, allocation, clock }),
         ...usageRoutes(store, clock),
+        ...hubRoutes({ store, attestation, hubs, clock, registrar: register, health: guard.health }),
       ],
       http: [],
       onHostNames: async () => {

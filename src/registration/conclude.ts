@@ -2,14 +2,15 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Attested } from '../attestation/attestation.ts'
 import { newEtag } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
-import type { Assignment, Failure, Operation, Placement, Registration } from '../model/registration.ts'
+import type { Failure, Operation, Placement, Registration } from '../model/registration.ts'
 import { timestamp, type Clock } from '../model/timestamp.ts'
 import { oneRegistration } from '../model/usage.ts'
 import { Conflict } from '../store/store.ts'
+import { abandonedAfter, afterFailure, waitForAnother } from './after-failure.ts'
 import { openJournal, type Journal } from './journal.ts'
 import { leftoverOperation } from './leftovers.ts'
 import { place } from './place.ts'
-import type { Hubs, Leftover, Provisioned } from './placing.ts'
+import type { Hubs, Provisioned } from './placing.ts'
 import { recordOf } from './record.ts'
 import type { Stages } from './register.ts'
 import { tracedHub } from './traced-hub.ts'
@@ -36,13 +37,14 @@ export async function conclude(
 ): Promise<Concluded> {
   const { store, clock, onStep } = stages
   const { idScope } = attested.service
+  const until = clock() + stages.patience
   for (;;) {
     const before = await store.registrations.get(idScope, attested.registrationId)
     if (isAnothers(before?.placement, operation, clock)) {
       await delay(waitForAnother)
       continue
     }
-    const journal = openJournal(attested, operation, before, stages)
+    const journal = openJournal(attested, operation, before, { store, clock, until })
     try {
       const outcome = await placed(attested, before, journal, stages)
       const settled = 'failure' in outcome ? afterFailure(journal.current(), before?.assignment) : outcome
@@ -76,28 +78,8 @@ export async function conclude(
   }
 }
 
-/** Milliseconds after which another node's placement that has not ended is taken over. */
-const abandonedAfter = 20_000
-const waitForAnother = 250
-
 function isAnothers(placement: Placement | undefined, { id }: Operation, clock: Clock): boolean {
   return placement !== undefined && placement.operationId !== id && clock() - placement.since < abandonedAfter
-}
-
-/**
- * Where a device is after its placement failed: where it was, and what was made for it elsewhere has to go; or, once its old
- * hub may have lost it, at the new one.
- */
-export function afterFailure(
-  placement: Placement | undefined,
-  before: Assignment | undefined,
-): { readonly assignment?: Assignment; readonly leftover?: Leftover } {
-  if (!placement || placement.kind === 'reset') return { assignment: before }
-  const { to, from, phase } = placement
-  const { deviceId } = to
-  if (phase === 'removing')
-    return { assignment: to, leftover: from === undefined ? undefined : { hub: from, deviceId } }
-  return { assignment: before, leftover: { hub: to.assignedHub, deviceId } }
 }
 
 async function placed(
@@ -107,6 +89,7 @@ async function placed(
   stages: Stages,
 ): Promise<Outcome> {
   try {
+    if (!before) await stages.limits?.room(attested.service)
     const hubs: Hubs = (link, until) => tracedHub(stages.hubs(link, until), attested.trail, stages.clock)
     return await place(attested, before, journal, { ...stages, hubs })
   } catch (error) {

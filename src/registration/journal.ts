@@ -27,13 +27,13 @@ export function openJournal(
   attested: Attested,
   operation: Operation,
   before: Registration | undefined,
-  { store, clock, patience }: { readonly store: Store; readonly clock: Clock; readonly patience: number },
+  { store, clock, until }: { readonly store: Store; readonly clock: Clock; readonly until: number },
 ): Journal {
   let current = before?.placement
   let etag = before?.etag
   return {
     operationId: operation.id,
-    until: operation.createdAt + patience,
+    until,
     now: clock,
     current: () => current,
     etag: () => etag,

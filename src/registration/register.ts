@@ -3,13 +3,15 @@ import { attest, type AttestationKinds } from '../attestation/attest.ts'
 import type { Allocation } from '../allocation/allocate.ts'
 import type { Decision } from '../model/decision.ts'
 import { enrollmentId } from '../model/enrollment.ts'
-import { registrationKey } from '../model/identifiers.ts'
+import { registrationKey, type IdScope } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Operation, Registration } from '../model/registration.ts'
 import type { Clock } from '../model/timestamp.ts'
 import type { Store } from '../store/store.ts'
 import { admit, type DeviceRequest } from './admit.ts'
+import { deprovision, type Deprovisioned, type Deprovisioning } from './deprovision.ts'
 import { disabledOperation } from './disabled.ts'
+import type { RegistrationLimits } from './limits.ts'
 import { operations, type Operations } from './operations.ts'
 import { foreseePlace } from './place.ts'
 import type { Hubs, Step } from './placing.ts'
@@ -22,13 +24,15 @@ export interface Stages {
   readonly attestation: AttestationKinds
   readonly allocation: Allocation
   readonly hubs: Hubs
-  /** Milliseconds from its beginning for which an operation waits for a hub that throttles or does not answer. */
+  /** Milliseconds for which an operation, once begun or resumed, waits for a hub that throttles or does not answer. */
   readonly patience: number
   /** Hears of every step of a placement before the next is taken. */
   readonly onStep?: (step: Step) => Promise<void> | void
   readonly clock: Clock
   /** Milliseconds that a register call may take to be answered with its outcome; after that, `assigning`. 0: always. */
   readonly shortWait: number
+  /** What instances and devices may do; absent: anything. */
+  readonly limits?: RegistrationLimits
   /** Hears of every attempt, admitted or refused, once it has ended. */
   readonly onDecision: (decision: Decision) => void
   readonly onFault: (fault: unknown, trackingId: string) => void
@@ -49,6 +53,8 @@ export interface Registrar {
   readonly lookup: (request: DeviceRequest) => Promise<Registration>
   /** Tell of an attempt that a transport ended before it came to any of these; what they threw themselves is told already. */
   readonly turnedAway: (attempt: Attempt, thrown: unknown) => void
+  /** Take a device out of service, by its enrollment, its registration and its identity at the hub. */
+  readonly deprovision: (idScope: IdScope, registrationId: string, wanted: Deprovisioning) => Promise<Deprovisioned>
   /** Take up the operations that an earlier run left unfinished. */
   readonly resume: () => Promise<void>
   /** Settles when no operation is running. */
@@ -63,6 +69,8 @@ export function registrar(stages: Stages): Registrar {
     authenticate: (request) => authenticate(request, stages),
     lookup: (request) => lookup(request, stages),
     turnedAway: (attempt, thrown) => tell(attempt, thrown, stages),
+    deprovision: (idScope, registrationId, wanted) =>
+      deprovision(idScope, registrationId, wanted, { ...stages, settle: running.settle }),
     resume: () => resume(stages, running),
     idle: running.idle,
   }
@@ -73,6 +81,7 @@ async function register(request: DeviceRequest, stages: Stages, running: Operati
   const trail = beginTrail(request, clock, onDecision)
   try {
     const presented = await admit(request, store, trail)
+    stages.limits?.payload(presented.service, request.payload)
     const startedAt = clock()
     const verdict = await attest(presented, stages.attestation, store)
     const { enrollment } = verdict.is === 'attested' ? verdict.attested : verdict
@@ -108,12 +117,13 @@ async function status(
 ): Promise<Operation> {
   return toldIfRefused(request, 'poll', stages, async () => {
     const { service, registrationId } = await authenticated(request, stages)
+    const retryAfter = stages.limits?.poll(service, registrationId)
     const operation =
       running.find(service.idScope, operationId) ?? (await stages.store.operations.get(service.idScope, operationId))
     if (!operation || registrationKey(operation.registrationId) !== registrationKey(registrationId)) {
       throw new Refusal('OperationAbsent', `${registrationId} has no operation ${operationId.slice(0, 100)}`)
     }
-    return operation
+    return retryAfter === undefined ? operation : { ...operation, retryAfter }
   })
 }
 

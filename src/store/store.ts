@@ -96,6 +96,8 @@ export interface Reader {
       enrollmentGroupId: string,
       slice: Slice,
     ) => Promise<readonly Registration[]>
+    /** Those whose device is assigned to this hub, in the order of their registration IDs. */
+    readonly sliceOfHub: (idScope: IdScope, hostName: string, slice: Slice) => Promise<readonly Registration[]>
   }
   readonly operations: {
     readonly get: (idScope: IdScope, id: OperationId) => Promise<Operation | undefined>

@@ -31,6 +31,16 @@ export function registrationsTables(db: Kysely<Tables>) {
         .orderBy('key')
         .limit(parameter<number>('limit')),
     ),
+    sliceOfHub: statement(
+      db
+        .selectFrom('registrations')
+        .select('document')
+        .where('id_scope', '=', parameter<string>('idScope'))
+        .where('assigned_hub', '=', parameter<string>('hub'))
+        .where('key', '>', parameter<string>('after'))
+        .orderBy('key')
+        .limit(parameter<number>('limit')),
+    ),
     create: statement(
       db
         .insertInto('registrations')
@@ -115,6 +125,10 @@ export function registrationsTables(db: Kysely<Tables>) {
       sliceOfGroup: async (idScope, enrollmentGroupId, slice) => {
         const group = registrationKey(enrollmentGroupId)
         return (await query.all(registrations.sliceOfGroup, { idScope, group, ...slice })).map(toRegistration)
+      },
+      sliceOfHub: async (idScope, hostName, slice) => {
+        const hub = hostName.toLowerCase()
+        return (await query.all(registrations.sliceOfHub, { idScope, hub, ...slice })).map(toRegistration)
       },
     }),
     operations: (query: Querier): Reader['operations'] => ({
