@@ -26,6 +26,12 @@ export class UnmetExpectation extends Error {
 }
 
 /**
+ * Milliseconds that the next transactions are gathered after a commit that several shared: where there are many, more come. Who
+ * writes alone does not wait. Measured: 10 ms took HTTPS with SAS from .39 to .45 of the floor, MQTT from .33 to .40.
+ */
+const gathering = 10
+
+/**
  * An embedded database in one file. Reads run here, on this thread, and see everything that was committed. Writes run on a
  * thread of their own: transactions that arrive at the same moment share one commit, and each settles only after the disk
  * has it (WAL, synchronous FULL). A third thread keeps the WAL short.
@@ -96,14 +102,19 @@ export class Database implements AsyncDisposable {
   }
 
   #settle({ outcomes }: FromWriter): void {
-    this.#committing = false
-    this.#post()
+    if (outcomes.length > 1) setTimeout(() => this.#goOn(), gathering)
+    else this.#goOn()
     for (const { id, failed } of outcomes) {
       const waiting = this.#waiting.get(id)
       this.#waiting.delete(id)
       if (failed === undefined) waiting?.resolve()
       else waiting?.reject(typeof failed === 'number' ? new UnmetExpectation(failed) : new Error(failed))
     }
+  }
+
+  #goOn(): void {
+    this.#committing = false
+    this.#post()
   }
 
   #fail(error: Error): void {
