@@ -222,6 +222,20 @@ export function storeContract(
     assert.equal(await store.registrations.get(idScope, 'Unit-1'), undefined)
   })
 
+  promise('registrations are listed by the hub that their device is assigned to, in slices', async (store) => {
+    const at = (id: string, assignedHub: string) => {
+      const assignment = { assignedHub, deviceId: id, substatus: 'initialAssignment' as const }
+      return store.transact((write) => write.registrations.put(idScope, registration(id, { assignment })))
+    }
+    for (const id of ['c', 'A', 'b']) await at(id, 'Hub-A.example')
+    await at('d', 'hub-b.example')
+    const slice = async (after: string) =>
+      (await store.registrations.sliceOfHub(idScope, 'HUB-A.example', { after, limit: 2 })).map(
+        ({ registrationId }) => registrationId,
+      )
+    assert.deepEqual([await slice(''), await slice('b')], [['A', 'b'], ['c']])
+  })
+
   promise('unfinished operations are those that are still assigning, and old ones expire', async (store) => {
     const operation = (id: string, more: Partial<Operation>): Operation => ({
       id,
