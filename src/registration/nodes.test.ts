@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict'
+import { randomInt } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { AllocationPolicy } from '../allocation/allocation.ts'
+import { attestationKind } from '../attestation/attestation.ts'
+import { symmetricKey } from '../attestation/symmetric-key.ts'
+import type { DeviceIdentity, IotHub, TwinData } from '../hub/iot-hub.ts'
+import { Secret } from '../model/secret.ts'
+import type { LinkedHub } from '../model/service.ts'
+import { openSqliteStore } from '../store/sqlite-store.ts'
+import type { Store } from '../store/store.ts'
+import { signSasToken } from '../wire/sas-token.ts'
+import { registrar, type Registrar } from './register.ts'
+
+const idScope = '0ne00000001'
+const names = ['a.example', 'b.example']
+const key = new Secret(Buffer.alloc(32, 7))
+const written = { etag: 'e', createdDateTimeUtc: '2031', lastUpdatedDateTimeUtc: '2031' }
+
+test('two nodes that take a device at the same moment, again and again, leave it at one hub with its data', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'hubward-nodes-'))
+  {
+    await using store = openSqliteStore(directory)
+    await prepare(store)
+    const hubs = new Map(names.map((name) => [name, slowHub(name)]))
+    const nodes = [node(store, hubs), node(store, hubs)]
+
+    for (let round = 0; round < 4; round++) {
+      await Promise.all(devices.flatMap((id) => nodes.flatMap((one) => [register(one, id), register(one, id)])))
+      await Promise.all(nodes.map((one) => one.idle()))
+      for (const id of devices) {
+        const where = names.filter((name) => hubs.get(name)!.devices.has(id))
+        const registration = await store.registrations.get(idScope, id)
+        assert.deepEqual(where, [registration?.assignment?.assignedHub], `${id} in round ${round}`)
+        assert.equal(registration?.placement, undefined, 'nothing is under way any more')
+        if (round === 0) hubs.get(where[0]!)!.devices.get(id)!.twin = { reported: { written: id } }
+        else assert.deepEqual(hubs.get(where[0]!)!.devices.get(id)!.twin.reported, { written: id })
+      }
+    }
+    const moves = [...hubs.values()].reduce((sum, { made }) => sum + made(), 0)
+    assert.ok(moves > devices.length * 4, `the devices moved ${moves} times`)
+  }
+  await rm(directory, { recursive: true })
+})
+
+const devices = Array.from({ length: 5 }, (_, number) => `device-${number}`)
+
+function node(store: Store, hubs: ReadonlyMap<string, IotHub>): Registrar {
+  let asked = 0
+  // Sends every device to and fro, so that each registration is a move.
+  const wavering: AllocationPolicy = {
+    name: 'hashed',
+    automatic: true,
+    choose: async (_, candidates) => ({ hub: candidates[(asked++ + randomInt(2)) % 2]!, repeatable: false }),
+  }
+  return registrar({
+    store,
+    attestation: { symmetricKey: attestationKind(symmetricKey(store, Date.now)) },
+    allocation: { policies: { hashed: wavering }, broken: () => undefined },
+    hubs: ({ hostName }) => hubs.get(hostName)!,
+    patience: 5000,
+    clock: Date.now,
+    shortWait: 20_000,
+    onDecision: () => {},
+    onFault: (fault) => {
+      throw fault
+    },
+  })
+}
+
+async function register(one: Registrar, registrationId: string): Promise<void> {
+  const token = signSasToken(`${idScope}/registrations/${registrationId}`, key, 4_000_000_000, 'registration')
+  const answer = await one.register({
+    idScope,
+    registrationId,
+    apiVersion: '2021-06-01',
+    credential: { kind: 'token', token },
+    protocol: 'Http',
+    userAgent: '',
+    remoteAddress: '127.0.0.1',
+    trackingId: 't',
+  })
+  assert.ok('operation' in answer)
+  assert.equal(answer.operation.status, 'assigned', JSON.stringify(answer.operation))
+}
+
+async function prepare(store: Store): Promise<void> {
+  const hub = (hostName: string): LinkedHub => ({
+    hostName,
+    keyName: 'owner',
+    key,
+    location: 'here',
+    allocationWeight: 1,
+    applyAllocationPolicy: true,
+  })
+  await store.transact((write) => {
+    write.services.create({
+      idScope,
+      name: 's',
+      hostNames: ['s'],
+      allocationPolicy: 'hashed',
+      createdDateTimeUtc: '2031',
+    })
+    for (const name of names) write.linkedHubs.put(idScope, hub(name))
+    for (const registrationId of devices) {
+      write.enrollments.create(idScope, {
+        kind: 'individual',
+        registrationId,
+        attestation: { type: 'symmetricKey', primaryKey: key, secondaryKey: key },
+        provisioningStatus: 'enabled',
+        ...written,
+      })
+    }
+  })
+}
+
+/** A hub in memory that takes its time, so that what can come between does. */
+function slowHub(hostName: string): IotHub & {
+  readonly devices: Map<string, { identity: DeviceIdentity; twin: TwinData }>
+  readonly made: () => number
+} {
+  const devices = new Map<string, { identity: DeviceIdentity; twin: TwinData }>()
+  let made = 0
+  const pause = () => delay(randomInt(4))
+  const slowly = async <T>(work: () => T): Promise<T> => {
+    await pause()
+    const result = work()
+    await pause()
+    return result
+  }
+  const add = (identity: DeviceIdentity, twin: TwinData) => {
+    if (devices.has(identity.deviceId)) return undefined
+    const stored = { ...identity, etag: String(++made) }
+    devices.set(identity.deviceId, { identity: stored, twin })
+    return stored
+  }
+  return {
+    hostName,
+    devices,
+    made: () => made,
+    device: (id) => slowly(() => devices.get(id)?.identity),
+    create: (identity) => slowly(() => add(identity, {})),
+    createWithTwin: (identity, twin) => slowly(() => add(identity, twin) !== undefined),
+    remove: (id) => slowly(() => void devices.delete(id)),
+    mergeTwin: () => slowly(() => undefined),
+    twin: (id) =>
+      slowly(() => {
+        const found = devices.get(id)
+        return (
+          found && { tags: found.twin.tags, properties: { desired: found.twin.desired, reported: found.twin.reported } }
+        )
+      }),
+    replace: (identity) =>
+      slowly(() => {
+        const found = devices.get(identity.deviceId)
+        if (!found || found.identity.etag !== identity.etag) return undefined
+        found.identity = { ...identity, etag: String(++made) }
+        return found.identity
+      }),
+  }
+}
