@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import type { IndividualEnrollment } from '../model/enrollment.ts'
+import { newEtag } from '../model/identifiers.ts'
+import { Refusal } from '../model/refusal.ts'
+import { revocationKey, type RevokedSubject } from '../model/revocation.ts'
+import { timestamp } from '../model/timestamp.ts'
+import { openSqliteStore } from '../store/sqlite-store.ts'
+import type { Presented } from './attestation.ts'
+import { refuseRevoked } from './revocation.ts'
+
+const now = timestamp(1_900_000_000_000)
+const endorsementKey = Buffer.alloc(60, 7).toString('base64')
+const presented: Presented = {
+  service: { idScope: '0ne', name: 'x', hostNames: [], allocationPolicy: 'hashed', createdDateTimeUtc: now },
+  registrationId: 'Pump-1',
+  credential: { kind: 'token', token: '' },
+  apiVersion: '2021-06-01',
+  protocol: 'Http',
+  trackingId: 't',
+  remoteAddress: '127.0.0.1',
+  trail: { note: () => {}, end: () => {} },
+}
+const enrollment: IndividualEnrollment = {
+  kind: 'individual',
+  registrationId: 'Pump-1',
+  attestation: { type: 'tpm', endorsementKey },
+  provisioningStatus: 'enabled',
+  etag: newEtag(),
+  createdDateTimeUtc: now,
+  lastUpdatedDateTimeUtc: now,
+}
+
+const cases: readonly [what: string, subject: RevokedSubject, reason: string | undefined][] = [
+  ['its registration ID, in any spelling', { registrationId: 'pUMP-1' }, 'RegistrationRevoked'],
+  ['its endorsement key', { endorsementKey }, 'EndorsementKeyRevoked'],
+  ['another registration ID', { registrationId: 'pump-2' }, undefined],
+  ['another endorsement key', { endorsementKey: Buffer.alloc(60, 8).toString('base64') }, undefined],
+]
+
+for (const [what, subject, reason] of cases) {
+  test(`a TPM is ${reason ? 'refused' : 'let in'} when ${what} was revoked`, async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'hubward-revocation-'))
+    await using store = openSqliteStore(folder)
+    const key = revocationKey(subject)
+    const revocation = { key, subject, reason: 'stolen', source: 'operator', createdDateTimeUtc: now }
+    await store.transact((write) => write.revocations.put('0ne', revocation))
+    const asked = refuseRevoked(presented, enrollment, store)
+    if (reason) await assert.rejects(asked, (error) => error instanceof Refusal && error.reason === reason)
+    else await asked
+    rmSync(folder, { recursive: true })
+  })
+}
