@@ -4,6 +4,7 @@ import { createServer as createHttpsServer, Server as HttpsServer } from 'node:h
 import type { Server } from 'node:net'
 import { createServer as createTlsServer, Server as TlsServer, type TlsOptions, type TLSSocket } from 'node:tls'
 import type { Duplex } from 'node:stream'
+import { bytesOf } from '../wire/certificate-chain.ts'
 import { AmqpConnection } from '../wire/amqp/connection.ts'
 import type { AmqpLimits, AmqpService } from '../wire/amqp/service.ts'
 import { pathOf, readRequest, sendResponse, type HttpApi } from '../wire/http.ts'
@@ -159,8 +160,9 @@ function tlsOptions({ key, certificate }: Pick<Listening, 'key' | 'certificate'>
 
 /** Read once, when the handshake is done: the call consumes the peer's chain. [client-findings, TLS] */
 function peerOf(socket: TLSSocket, source: string | undefined): Peer {
-  const certificateChain: Buffer[] = []
-  for (let at = socket.getPeerX509Certificate(); at; at = at.issuerCertificate) certificateChain.push(at.raw)
+  const leaf = socket.getPeerX509Certificate()
+  const certificateChain = leaf ? [bytesOf(leaf)] : []
+  for (let at = leaf?.issuerCertificate; at; at = at.issuerCertificate) certificateChain.push(at.raw)
   return { remoteAddress: (source ?? socket.remoteAddress ?? '').replace(/^::ffff:/, ''), certificateChain }
 }
 

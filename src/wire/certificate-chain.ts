@@ -71,6 +71,13 @@ export function certificateOf(der: Buffer): X509Certificate {
   return certificate
 }
 
+/** The bytes of a certificate that somebody has parsed already, so that `certificateOf` need not do it again. */
+export function bytesOf(certificate: X509Certificate): Buffer {
+  const der = certificate.raw
+  parsed.set(der, certificate)
+  return der
+}
+
 /** Remember the issuers on a path that reached an anchor. */
 export function rememberIssuers(issuers: readonly X509Certificate[]): void {
   for (const issuer of issuers) {
