@@ -42,7 +42,7 @@ test('two nodes that take a device at the same moment, again and again, leave it
       }
     }
     const moves = [...hubs.values()].reduce((sum, { made }) => sum + made(), 0)
-    assert.ok(moves > devices.length * 4, `the devices moved ${moves} times`)
+    assert.ok(moves >= devices.length * 4, `the devices moved ${moves} times`)
   }
   await rm(directory, { recursive: true })
 })
@@ -50,12 +50,14 @@ test('two nodes that take a device at the same moment, again and again, leave it
 const devices = Array.from({ length: 5 }, (_, number) => `device-${number}`)
 
 function node(store: Store, hubs: ReadonlyMap<string, IotHub>): Registrar {
-  let asked = 0
-  // Sends every device to and fro, so that each registration is a move.
+  // Sends every device to the hub where it is not, so that each registration is a move.
   const wavering: AllocationPolicy = {
     name: 'hashed',
     automatic: true,
-    choose: async (_, candidates) => ({ hub: candidates[(asked++ + randomInt(2)) % 2]!, repeatable: false }),
+    choose: async ({ registration }, candidates) => {
+      const elsewhere = candidates.filter(({ hostName }) => hostName !== registration?.assignment?.assignedHub)
+      return { hub: elsewhere[randomInt(elsewhere.length)]!, repeatable: false }
+    },
   }
   return registrar({
     store,
@@ -125,7 +127,7 @@ function slowHub(hostName: string): IotHub & {
 } {
   const devices = new Map<string, { identity: DeviceIdentity; twin: TwinData }>()
   let made = 0
-  const pause = () => delay(randomInt(4))
+  const pause = () => delay(randomInt(4) === 0 ? 25 : 0)
   const slowly = async <T>(work: () => T): Promise<T> => {
     await pause()
     const result = work()
