@@ -12,6 +12,8 @@ export interface ProvisioningJob {
   readonly attestation: DeviceCredential
   readonly payload?: unknown
   readonly connect?: boolean
+  /** Reported to the hub after the twin was read. */
+  readonly report?: object
   readonly hubTransport?: 'mqtt' | 'mqtt-ws'
 }
 

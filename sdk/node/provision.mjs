@@ -2,6 +2,7 @@
 // stdout, any number at once. The jobs and results are described in ../runner.ts.
 import { createRequire } from 'node:module'
 import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
 import { openTpm } from './tpm.mjs'
 
 // The SDK's packages are CommonJS whose names an import cannot see.
@@ -60,7 +61,7 @@ function security(registrationId, { symmetricKey, certificate, key }) {
     : new SymmetricKeySecurityClient(registrationId, symmetricKey)
 }
 
-async function readTwin({ attestation, hubTransport = 'mqtt' }, hub, deviceId, tpm) {
+async function readTwin({ attestation, report, hubTransport = 'mqtt' }, hub, deviceId, tpm) {
   const { symmetricKey, certificate, key } = attestation
   const credential = symmetricKey === undefined ? 'x509=true' : `SharedAccessKey=${symmetricKey}`
   const Transport = hubTransports[hubTransport]
@@ -70,8 +71,9 @@ async function readTwin({ attestation, hubTransport = 'mqtt' }, hub, deviceId, t
   try {
     if (certificate !== undefined) await client.setOptions({ cert: certificate, key })
     await client.open()
-    const { properties } = await client.getTwin()
-    const { desired, reported } = JSON.parse(JSON.stringify(properties))
+    const twin = await client.getTwin()
+    const { desired, reported } = JSON.parse(JSON.stringify(twin.properties))
+    if (report !== undefined) await promisify(twin.properties.reported.update)(report)
     return { desired, reported }
   } finally {
     await client.close()

@@ -80,7 +80,10 @@ def read_twin(job, hub, device_id):
         client = with_x509(attestation, lambda x509: IoTHubDeviceClient.create_from_x509_certificate(x509=x509, **common))
     try:
         client.connect()
-        return client.get_twin()
+        twin = client.get_twin()
+        if job.get("report") is not None:
+            client.patch_twin_reported_properties(job["report"])
+        return twin
     finally:
         client.shutdown()
 
