@@ -28,6 +28,8 @@ export type Finding =
       readonly found: string
       readonly milliseconds: number
     }
+  /** It was one too many at that moment, and waited for its turn. */
+  | { readonly step: 'queued'; readonly milliseconds: number }
   | { readonly step: 'attested'; readonly enrollment: string; readonly milliseconds: number }
   | { readonly step: 'failure'; readonly reason: RefusalReason; readonly found: string }
   /** There was more to look at than is kept. */

@@ -70,6 +70,8 @@ export interface Operation {
   /** What is needed to run the operation to its end after a restart; present only while assigning. */
   readonly resume?: Json
   readonly createdAt: number
+  /** Seconds after which to ask again, where that is not as usual; never stored. */
+  readonly retryAfter?: number
 }
 
 /** The registration as it was when the operation ended, with what only this operation may show. */

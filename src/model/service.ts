@@ -1,5 +1,6 @@
 import type { Etag, IdScope } from './identifiers.ts'
 import type { NetworkRules } from './ip-filter.ts'
+import type { Limits } from './limits.ts'
 import type { Secret } from './secret.ts'
 import type { Timestamp } from './timestamp.ts'
 
@@ -13,6 +14,8 @@ export interface ProvisioningService extends NetworkRules {
   readonly createdDateTimeUtc: Timestamp
   /** Shared access signatures are refused at the service operations endpoint; only bearer tokens are believed. */
   readonly disableLocalAuth?: boolean
+  /** Its own limits, over those of the deployment. */
+  readonly limits?: Partial<Limits>
   /** Where the resource manager's clients find the instance; absent at one that was made before there was a control plane. */
   readonly resource?: ServiceResource
 }

@@ -43,6 +43,8 @@ function tell(finding: Finding): readonly [string, string] {
       return ['looked at', `${finding.enrollment}: ${finding.found}`]
     case 'attested':
       return ['vouched by', `${finding.enrollment} (${finding.milliseconds} ms)`]
+    case 'queued':
+      return ['waited', `${finding.milliseconds} ms for its turn, by the limits of the instance`]
     case 'allocation':
       return [
         'allocated',

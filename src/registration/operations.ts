@@ -34,10 +34,12 @@ interface Run {
   promised?: Promise<void>
   /** The end is being written; nothing else may be written of it any more. */
   ending: boolean
+  /** When it is its turn, where it has to wait for that. */
+  readonly startsAt?: number
 }
 
 export function operations(stages: Stages): Operations {
-  const { store, clock, shortWait, onFault } = stages
+  const { store, clock, shortWait, limits, onFault } = stages
   /** At most one for each device. */
   const runs = new Map<string, Run>()
   const waiting = new Set<NodeJS.Timeout>()
@@ -64,22 +66,26 @@ export function operations(stages: Stages): Operations {
       status: 'assigning',
       createdAt: clock(),
     }
-    return answer(begin(attested, operation), attested)
+    const wait = limits?.turn(service) ?? 0
+    if (wait > 0) attested.trail.note({ step: 'queued', milliseconds: Math.round(wait) })
+    return answer(begin(attested, operation, wait), attested)
   }
 
-  function begin(attested: Attested, operation: Operation): Run {
+  function begin(attested: Attested, operation: Operation, wait = 0): Run {
     const key = keyOf(operation)
     const beforeEnd = async () => {
       await begun.promised
       begun.ending = true
     }
-    const ended = conclude(attested, operation, beforeEnd, stages)
+    const start = () => conclude(attested, operation, beforeEnd, stages)
+    const ended = (wait > 0 ? turn(wait).then(start) : start())
       .finally(() => runs.delete(key))
       .then(({ ended, leftover }) => {
         if (leftover) settle(leftover)
         return ended
       })
-    const begun: Run = { operation, purpose: JSON.stringify(toResume(attested)), ended, ending: false }
+    const startsAt = wait > 0 ? clock() + wait : undefined
+    const begun: Run = { operation, purpose: JSON.stringify(toResume(attested)), ended, ending: false, startsAt }
     runs.set(key, begun)
     ended.catch((fault: unknown) => onFault(fault, attested.trackingId))
     tellEnd(ended, attested)
@@ -88,12 +94,28 @@ export function operations(stages: Stages): Operations {
 
   /** The end, if it comes within the short wait; else `assigning`, once the store knows of it. */
   async function answer(run: Run, attested: Attested): Promise<Operation> {
-    const ended = await within(run.ended, shortWait)
+    const ended = await within(run.ended, waitOf(run) > shortWait ? 0 : shortWait)
     if (ended) return ended
     if (run.ending) return run.ended
     run.promised ??= store.transact((write) => write.operations.put({ ...run.operation, resume: toResume(attested) }))
     await run.promised
-    return run.operation
+    return shown(run)
+  }
+
+  function turn(wait: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => (waiting.delete(timer), resolve()), wait).unref()
+      waiting.add(timer)
+    })
+  }
+
+  function waitOf({ startsAt }: Run): number {
+    return startsAt === undefined ? 0 : Math.max(0, startsAt - clock())
+  }
+
+  function shown(run: Run): Operation {
+    const wait = waitOf(run)
+    return wait > 0 ? { ...run.operation, retryAfter: Math.ceil(wait / 1000) } : run.operation
   }
 
   function settle(operation: Operation, attempts = 0): void {
@@ -132,10 +154,12 @@ export function operations(stages: Stages): Operations {
     settle: (leftover) => settle(leftover),
     find: (idScope, id) => {
       const found = [...runs.values()].find(({ operation }) => operation.id === id && operation.idScope === idScope)
-      return found?.operation
+      return found && shown(found)
     },
     idle: async () => {
       waiting.forEach((timer) => clearTimeout(timer))
+      // Whoever waits for a turn was promised it: the store knows, and the next start goes on with it.
+      for (const [key, run] of runs) if (waitOf(run) > 0) runs.delete(key)
       while (runs.size > 0) await Promise.allSettled([...runs.values()].map(({ ended }) => ended))
     },
   }

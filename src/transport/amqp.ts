@@ -85,7 +85,7 @@ function client(identity: Identity, peer: Peer, transport: DeviceTransport): Amq
       trackingId,
     }
     const operation = await run(message, asked, transport)
-    const later = int(transport.retryAfter)
+    const later = int(operation.retryAfter ?? transport.retryAfter)
     return {
       body: operationJson(operation, { registrationId: device.registrationId, apiVersion }),
       applicationProperties: operation.status === 'assigning' ? bothSpellings(later) : [],

@@ -102,7 +102,7 @@ async function register(device: DeviceRequest, request: HttpRequest, transport: 
     status: 202,
     json: operationJson(answer.operation, readerOf(device)),
     // The final state needs no second look, but C# takes its polling interval from here.
-    retryAfter: transport.retryAfter,
+    retryAfter: answer.operation.retryAfter ?? transport.retryAfter,
     headers: { Location: location },
   }
 }
@@ -111,7 +111,7 @@ async function poll(device: DeviceRequest, operationId: string, transport: Devic
   const operation = await transport.registrar.status(device, operationId)
   const json = operationJson(operation, readerOf(device))
   return operation.status === 'assigning'
-    ? { status: 202, json, retryAfter: transport.retryAfter }
+    ? { status: 202, json, retryAfter: operation.retryAfter ?? transport.retryAfter }
     : { status: 200, json }
 }
 

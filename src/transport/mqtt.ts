@@ -74,7 +74,7 @@ function session(
       takeOver()
       const json = operationJson(operation, { registrationId, apiVersion })
       return operation.status === 'assigning'
-        ? { status: 202, json, retryAfter: transport.retryAfter }
+        ? { status: 202, json, retryAfter: operation.retryAfter ?? transport.retryAfter }
         : { status: 200, json }
     } catch (error) {
       return refused(error, { ...attemptOf(identity, connection), trackingId }, transport)

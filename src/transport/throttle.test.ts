@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { azureLimits, limitsOf, type Limits } from '../model/limits.ts'
+import { Refusal } from '../model/refusal.ts'
+import type { ProvisioningService } from '../model/service.ts'
+import { openSqliteStore } from '../store/sqlite-store.ts'
+import { throttle } from './throttle.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'hubward-throttle-'))
+const store = openSqliteStore(directory)
+after(async () => {
+  await store[Symbol.asyncDispose]()
+  rmSync(directory, { recursive: true })
+})
+
+const instance = (idScope: string, limits: Partial<Limits> = {}): ProvisioningService => ({
+  idScope,
+  name: idScope,
+  hostNames: [],
+  allocationPolicy: 'hashed',
+  createdDateTimeUtc: '',
+  limits,
+})
+
+/** A clock that stands until it is set. */
+function standing() {
+  const at = { now: 1_900_000_000_000 }
+  const subject = throttle(
+    (service) => limitsOf(service, azureLimits),
+    store,
+    () => at.now,
+  )
+  return { at, subject }
+}
+
+function refusalOf(attempt: () => unknown): Refusal {
+  try {
+    attempt()
+  } catch (error) {
+    if (error instanceof Refusal) return error
+    throw error
+  }
+  throw new Error('nothing was refused')
+}
+
+test('the azure preset is what Azure publishes', () => {
+  assert.deepEqual(
+    [azureLimits.registrationsPerMinute, azureLimits.serviceOperationsPerMinute, azureLimits.pollsPerTenSeconds],
+    [1000, 1000, 5],
+  )
+  assert.deepEqual([azureLimits.caCertificates, azureLimits.linkedHubs, azureLimits.messageBytes], [25, 50, 98_304])
+})
+
+test("a minute's worth registers at once, the next minute's worth in order, and the rest is told when to come back", () => {
+  const { at, subject } = standing()
+  const { turn } = subject.devices
+  const service = instance('a')
+  for (let count = 0; count < 1000; count++) assert.equal(turn(service), 0)
+  const queued = Array.from({ length: 1000 }, () => turn(service))
+  assert.deepEqual(
+    queued,
+    queued.toSorted((a, b) => a - b),
+  )
+  assert.deepEqual([queued[0], queued[999]].map(Math.round as (wait?: number) => number), [60, 60_000])
+  const later = Array.from({ length: 59 }, () => refusalOf(() => turn(service)).retryAfter)
+  assert.equal(new Set(later).size, 59, 'no two of a herd are told the same second')
+  assert.deepEqual([Math.min(...later.map(Number)), Math.max(...later.map(Number))], [2, 60])
+  at.now += 60
+  assert.ok(turn(service) > 59_000, 'a token has come, and with it one place at the end of the queue')
+  at.now += 120_060
+  assert.equal(turn(service), 0)
+})
+
+test('one instance does not use up what another has', () => {
+  const { subject } = standing()
+  for (let count = 0; count < 1001; count++) subject.devices.turn(instance('a'))
+  assert.equal(subject.devices.turn(instance('b')), 0)
+})
+
+test('a device that polls too often is told to wait longer, and refused only when it does not listen', () => {
+  const { at, subject } = standing()
+  const poll = (id: string) => subject.devices.poll(instance('a'), id)
+  const first = Array.from({ length: 10 }, () => poll('Pump'))
+  assert.deepEqual(first.slice(0, 5), Array.from({ length: 5 }))
+  assert.deepEqual(first.slice(5), [2, 4, 6, 8, 10])
+  const refusal = refusalOf(() => poll('pump'))
+  assert.deepEqual([refusal.reason, refusal.errorCode, refusal.retryAfter], ['Throttled', 429001, 10])
+  assert.equal(poll('valve'), undefined)
+  at.now += 20_000
+  assert.equal(poll('pump'), undefined)
+})
+
+test('service operations beyond a minute’s worth wait, a bulk call by its items', () => {
+  const { at, subject } = standing()
+  const service = instance('a', { serviceOperationsPerMinute: 20 })
+  assert.equal(subject.operators(service, 10), undefined)
+  assert.equal(subject.operators(service, 10), undefined)
+  assert.equal(subject.operators(service, 1), 2)
+  assert.equal(subject.operators(service, 1), 3)
+  at.now += 3000
+  assert.equal(subject.operators(service, 1), undefined)
+  assert.equal(subject.throttled().get('serviceOperation'), 2)
+})
+
+test('a payload longer than the instance takes is refused', () => {
+  const { subject } = standing()
+  const small = instance('a', { messageBytes: 20 })
+  subject.devices.payload(small, { x: '0123456789' })
+  assert.equal(refusalOf(() => subject.devices.payload(small, { x: '0123456789012345' })).reason, 'BodyTooLarge')
+})
