@@ -30,7 +30,12 @@ test('two nodes that take a device at the same moment, again and again, leave it
     const nodes = [node(store, hubs), node(store, hubs)]
 
     for (let round = 0; round < 4; round++) {
-      await Promise.all(devices.flatMap((id) => nodes.flatMap((one) => [register(one, id), register(one, id)])))
+      // Not quite at once: whoever comes second finds the first at every stage of its work.
+      const soon = async (one: Registrar, id: string) => {
+        await delay(randomInt(150))
+        await register(one, id)
+      }
+      await Promise.all(devices.flatMap((id) => nodes.flatMap((one) => [soon(one, id), soon(one, id)])))
       await Promise.all(nodes.map((one) => one.idle()))
       for (const id of devices) {
         const where = names.filter((name) => hubs.get(name)!.devices.has(id))
@@ -47,7 +52,7 @@ test('two nodes that take a device at the same moment, again and again, leave it
   await rm(directory, { recursive: true })
 })
 
-const devices = Array.from({ length: 5 }, (_, number) => `device-${number}`)
+const devices = Array.from({ length: 12 }, (_, number) => `device-${number}`)
 
 function node(store: Store, hubs: ReadonlyMap<string, IotHub>): Registrar {
   // Sends every device to the hub where it is not, so that each registration is a move.
