@@ -16,9 +16,9 @@ export function serveCommand(parent: Command): void {
     .action(async (_, self: Command) => {
       const { data } = self.optsWithGlobals<{ data: string }>()
       const child = spawn(process.execPath, [program, '--data', data, ...self.args], { stdio: 'inherit' })
-      // The terminal sends its signals to both; what another program sends to this one is passed on.
-      const pass = (signal: NodeJS.Signals) => child.kill(signal)
-      process.on('SIGTERM', pass).on('SIGINT', pass)
+      // A terminal interrupts both; told twice, the service would not end in good order.
+      process.on('SIGINT', () => {})
+      process.on('SIGTERM', (signal) => child.kill(signal))
       const [code] = (await once(child, 'exit')) as [number | null]
       process.exitCode = code ?? 1
     })

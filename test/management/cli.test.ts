@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { on, once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -205,4 +205,26 @@ test('a table has a heading and a line for each record', async () => {
   assert.match(heading!, /^Name +ID scope +Service host/)
   assert.match(rule!, /^-+ +-+/)
   assert.match(line!, new RegExp(`^hubward +${plane.service.idScope} +127\\.80\\.6\\.1`))
+})
+
+test('hubward serve runs the service, and ends it in good order when it is asked to', async () => {
+  const data = join(folder, 'served')
+  const addresses = [
+    '--listen',
+    '127.80.6.20,127.80.6.21',
+    '--device-host',
+    '127.80.6.20',
+    '--hub-names',
+    '127.80.6.21',
+  ]
+  const child = spawn(process.execPath, [program, '--data', data, 'serve', ...addresses])
+  let printed = ''
+  child.stdout.on('data', (chunk: Buffer) => (printed += chunk.toString()))
+  child.stderr.resume()
+  for await (const _ of on(child.stdout, 'data')) if (printed.includes('npm run device')) break
+  assert.equal((await run(['instance', 'list'], data)).code, 0)
+  child.kill('SIGTERM')
+  const [code] = (await once(child, 'exit')) as [number]
+  assert.equal(code, 0, printed)
+  assert.match(printed, /stopping: what is under way is finished first/)
 })
