@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
+import { enrollDevice } from '../wire/device.ts'
+import { deviceApi } from '../wire/https-client.ts'
+import { openWithThirdHub } from './third-hub.ts'
+
+const network = '127.70.11'
+// Two identities a second, and ten seconds' worth at once.
+const three = await openWithThirdHub(network, ['--hub-writes', '120', '--short-wait', '50', '--hub-probe', '600'])
+const { fake } = three
+const { service } = three.plane
+await three.link()
+const api = deviceApi(service)
+after(() => three[Symbol.asyncDispose]())
+
+test('a storm drains as fast as its hub takes it, and devices are told how long they will wait', async () => {
+  const storm = 30
+  const devices = await Promise.all(
+    Array.from({ length: storm }, (_, number) =>
+      enrollDevice(service, `storm-${number}`, { allocationPolicy: 'static', iotHubs: [fake.hostName] }),
+    ),
+  )
+  const startedAt = Date.now()
+  const accepted = await Promise.all(devices.map((device) => api.register(device)))
+  const last = accepted.findLast((answer) => answer.json()['status'] === 'assigning')
+  const told = Number(last?.headers['retry-after'])
+  assert.ok(told >= 4 && told <= 6, `a device was told to come back after ${told} s`)
+  for (let done = 0; done < storm; await wait(100)) {
+    done = devices.filter(({ registrationId }) => fake.devices.has(registrationId)).length
+    assert.ok(Date.now() - startedAt < 9000, `${done} of ${storm} after 9 s`)
+  }
+  const took = Date.now() - startedAt
+  assert.ok(took > 4200, `the hub was written faster than it may be: ${took} ms`)
+  const writes = fake.calls.filter(({ call }) => call.startsWith('PUT /devices'))
+  assert.equal(writes.length, storm, 'each device once')
+  await wait(200)
+  for (const [index, device] of devices.entries()) {
+    const { operationId } = accepted[index]!.json()
+    assert.equal((await api.poll(device, String(operationId))).json()['status'], 'assigned')
+  }
+})
