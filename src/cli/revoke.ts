@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { command, group } from './command.ts'
+import { readText } from './facts.ts'
 import { print, tell, type Columns } from './output.ts'
 import { listOf, objectOf, type Json } from './session.ts'
 
@@ -58,5 +60,48 @@ export function revocationCommands(): Command {
       tell(`${options.key} is no longer revoked.`)
     },
   ).requiredOption('--key <text>', 'from the list')
+  command<ListWanted>(
+    parent,
+    'import',
+    'Revoke what a certificate revocation list says',
+    async ({ options, session }) => {
+      const { id } = await session.instance()
+      const { name, path, url } = options
+      const body = path === undefined ? { url } : { revocationList: listAt(path) }
+      const at = `${id}/revocationLists/${encodeURIComponent(name)}`
+      print(objectOf(await session.management('PUT', at, { body })), listColumns, options)
+    },
+  )
+    .requiredOption('--name <name>', 'what to call the list; a later import under this name replaces it')
+    .option('-p, --path <file>', 'the list, PEM or DER')
+    .option('--url <url>', 'where to fetch it, now and every hour')
+  command(parent, 'lists', 'List the imported revocation lists', async ({ options, session }) => {
+    const { id } = await session.instance()
+    print(listOf(await session.management('GET', `${id}/revocationLists`)), listColumns, options)
+  })
+  command<ListWanted>(parent, 'forget', 'Forget an imported list and what it revoked', async ({ options, session }) => {
+    const { id } = await session.instance()
+    await session.management('DELETE', `${id}/revocationLists/${encodeURIComponent(options.name)}`)
+    tell(`${options.name} is forgotten.`)
+  }).requiredOption('--name <name>', 'the list')
   return parent
+}
+
+interface ListWanted {
+  readonly name: string
+  readonly path?: string
+  readonly url?: string
+}
+
+const listColumns: Columns = {
+  Name: 'name',
+  Issuer: 'issuer',
+  Revoked: 'revoked',
+  'Next update': 'nextUpdate',
+  URL: 'url',
+}
+
+function listAt(path: string): string {
+  const text = readText(path, '--path')
+  return text.includes('-----BEGIN') ? text : readFileSync(path).toString('base64')
 }

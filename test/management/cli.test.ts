@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { on, once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { createRoot } from '../fixtures/certificates.ts'
 import { openControlPlane, type ControlPlane } from './control-plane.ts'
+import { createRevocationList } from './revocation-list.ts'
 
 let plane: ControlPlane
 let folder: string
@@ -92,6 +94,20 @@ test('the devices of a symmetric-key group are provisioned, explained, revoked a
   await hubward(...again)
   await hubward('registration', 'delete', '--registration-id', 'key-01')
   assert.match(await complaint('registration', 'show', '--registration-id', 'key-01'), /HTTP 404/)
+})
+
+test('a revocation list is imported, shown and forgotten', async () => {
+  const root = await createRoot('Listed root')
+  await writeFile(join(folder, 'listed.pem'), root.certificate)
+  const list = await createRevocationList({ issuer: root.certificate, key: root.signingKey }, ['0A', '0B'])
+  await writeFile(join(folder, 'listed.crl'), list)
+  await hubward('certificate', 'create', '--certificate-name', 'listed', '--path', 'listed.pem')
+  const imported = await hubward('revocation', 'import', '--name', 'factory', '--path', 'listed.crl')
+  assert.equal(imported['revoked'], 2)
+  assert.equal((await hubward('revocation', 'list')).length, 2)
+  assert.equal((await hubward('revocation', 'lists')).length, 1)
+  await hubward('revocation', 'forget', '--name', 'factory')
+  assert.equal((await hubward('revocation', 'list')).length, 0)
 })
 
 test('enrollments are created, changed field by field, listed and deleted', async () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { connect } from 'node:tls'
 import { derivedKey, sasToken } from '../fixtures/sas.ts'
 import { openControlPlane, type ControlPlane, type Tenant } from './control-plane.ts'
 
@@ -238,6 +239,24 @@ test('nothing of the control plane is answered on a device port, and nothing wit
   await plane.call('GET', plane.path('red'), { token: 'hubward_0000000000000000_x', expect: 401 })
   await plane.call('GET', '/admin/v1/nothing', { expect: 404 })
   await plane.call('DELETE', '/providers/Microsoft.Devices/operations', { expect: 405 })
+})
+
+test("the server's certificate is good for the host name of an instance as soon as that is there", async () => {
+  const named = await plane.createInstance('named')
+  const { deviceHost: host, ports, ca } = plane.service
+  const authorized = (port: number, servername: string) =>
+    new Promise<boolean>((resolve, reject) => {
+      const socket = connect({ host, port, ca, servername }, () => {
+        resolve(socket.authorized)
+        socket.end()
+      })
+      socket.once('error', (error) =>
+        'code' in error && error.code === 'ERR_TLS_CERT_ALTNAME_INVALID' ? resolve(false) : reject(error),
+      )
+    })
+  assert.equal(await authorized(ports.https, named.hostName), true)
+  assert.equal(await authorized(ports.mqtt, named.hostName), true)
+  assert.equal(await authorized(ports.https, 'unnamed.localhost'), false)
 })
 
 test('deleting an instance ends it for its devices and operators, and its name can be used again', async () => {

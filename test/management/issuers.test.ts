@@ -112,6 +112,16 @@ test('an issuer that is no longer trusted speaks for nobody', async () => {
   await read(bearer, 401)
 })
 
+test('an issuer whose keys cannot be had speaks for nobody, and that is no fault', async () => {
+  const body = {
+    issuer: 'https://silent.example',
+    jwksUrl: 'http://127.80.4.9:1/keys',
+    rules: [{ claim: 'sub', value: 'someone', role: 'Owner' }],
+  }
+  await plane.call('PUT', '/admin/v1/issuers/silent', { body })
+  await read(await token({}, { issuer: 'https://silent.example' }), 401)
+})
+
 test('an issuer must be fetched safely, and be named once', async () => {
   const rules = [{ claim: 'a', value: 'b', role: 'Owner' }]
   const put = (name: string, body: object, expect: number) =>
