@@ -4,6 +4,7 @@ import { deviceCommands } from './devices.ts'
 import { enrollmentCommands, enrollmentGroupCommands } from './enrollments.ts'
 import { explainCommand } from './explain.ts'
 import { Failure } from './failure.ts'
+import { hubCommands } from './hub.ts'
 import { instanceCommands } from './instances.ts'
 import { keyCommands } from './keys.ts'
 import { linkedHubCommands } from './linked-hubs.ts'
@@ -40,6 +41,7 @@ for (const commands of [
   registrationCommands,
   certificateCommands,
   linkedHubCommands,
+  hubCommands,
   policyCommands,
   keyCommands,
   revocationCommands,

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { promisify } from 'node:util'
 import { openNodeRunner } from '../../sdk/runner.ts'
 import { symmetricGroup, symmetricIndividual, x509Individual, type Enrolled } from '../fixtures/enrollments.ts'
 import { sha256Thumbprint } from '../fixtures/certificates.ts'
@@ -104,6 +107,17 @@ test('reconciling finds what is missing, disabled and foreign, and repairs what 
   for (const { id, enrolled } of [missing, well]) assert.equal((await connected(id, enrolled)).ok, true)
 })
 
+test('the command reconciles, deprovisions and shows the links', async () => {
+  const { id } = await provisioned(symmetricIndividual)
+  await service.askHub(0, 'DELETE', `/devices/${id}`)
+  const drift = { registrationId: id, deviceId: id, kind: 'missing', repair: 'done' }
+  assert.deepEqual(await hubward('hub', 'reconcile', '--hub', a, '--repair', 'missing'), [drift])
+  const done = (await hubward('hub', 'deprovision', '--registration-id', id)) as Record<string, unknown>
+  assert.deepEqual([done['enrollment'], done['registration'], done['identity']], ['disabled', 'deleted', 'removed'])
+  const links = (await hubward('hub', 'list')) as { hostName: string }[]
+  assert.equal(links.length, 3)
+})
+
 test('the control plane shows the health of every link', async () => {
   const { value } = (await plane.call('GET', plane.path('hubward', '/links'))).json() as {
     value: Record<string, unknown>[]
@@ -146,6 +160,20 @@ async function reconcile(repair: readonly string[]) {
 async function change(path: string, entry: object): Promise<void> {
   const stored = (await service.operate('GET', path)).json()
   await service.operate('PUT', path, { ...stored, ...entry }, { headers: { 'if-match': '*' } })
+}
+
+/** What the command prints, as JSON. */
+async function hubward(...args: readonly string[]): Promise<unknown> {
+  const program = join(import.meta.dirname, '..', '..', 'bin', 'hubward.js')
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    program,
+    '--data',
+    service.dataFolder,
+    '--token',
+    plane.token,
+    ...args,
+  ])
+  return JSON.parse(stdout)
 }
 
 /** As somebody at the hub would, past the provisioning service: its identity with another content. */
