@@ -40,6 +40,8 @@ export interface GuardRules {
 /** So many calls in a row without an answer open the circuit. */
 const mostFailures = 3
 const shortestPause = 1000
+/** Milliseconds after which a hub that was full is tried with a new device again. */
+const quotaRetry = 5 * 60_000
 const longestPause = 30_000
 /** Devices are told no longer wait than this; the C SDK takes up to 300 s. [device-wire §9.3] */
 const longestRetryAfter = 300
@@ -111,12 +113,17 @@ export function hubGuard({ clock, writesPerMinute, onChange }: GuardRules): HubG
       const pause = (Number(headers['retry-after']) || 1) * 1000
       return become(hostName, { state: 'throttled', detail, closedUntil: clock() + pause, trying: false })
     }
-    if (status === 403)
-      return become(hostName, { state: 'forbidden', detail, failures: 0, closedUntil: 0, trying: false })
+    if (status === 403) {
+      become(hostName, { state: 'forbidden', detail, failures: 0, closedUntil: 0, trying: false })
+      // The time counts from the last refusal: after a while the next device tries again.
+      links.set(hostName.toLowerCase(), { ...linkTo(hostName), since: clock() })
+      return
+    }
     if (status >= 500) return failed(hostName, `${status}: ${detail}`)
     const { state } = linkTo(hostName)
     // A right that is there for reading says nothing of the one that is missing.
-    const heals = isRegistryWrite(request) || (state !== 'unauthorized' && state !== 'forbidden')
+    const heals =
+      state === 'forbidden' ? status < 300 && isCreation(request) : state !== 'unauthorized' || isRegistryWrite(request)
     become(hostName, { failures: 0, closedUntil: 0, trying: false, ...(heals && { state: 'healthy', detail: '' }) })
   }
 
@@ -143,6 +150,7 @@ export function hubGuard({ clock, writesPerMinute, onChange }: GuardRules): HubG
     broken: (hostName) => {
       const link = links.get(hostName.toLowerCase())
       if (!link || link.state === 'healthy' || link.state === 'untried') return undefined
+      if (link.state === 'forbidden' && clock() - link.since > quotaRetry) return undefined
       return `${link.state} since ${new Date(link.since).toISOString()}`
     },
     health: () =>
@@ -160,6 +168,11 @@ export function hubGuard({ clock, writesPerMinute, onChange }: GuardRules): HubG
       return Math.min(Math.ceil(longest / 1000), longestRetryAfter)
     },
   }
+}
+
+/** What a quota stands in the way of. */
+function isCreation({ method, path, headers }: HubRequest): boolean {
+  return path.startsWith('/devices') && (method === 'POST' || (method === 'PUT' && headers['if-match'] === undefined))
 }
 
 /** What a hub's registry throttle counts: identities, not twins. */

@@ -230,6 +230,29 @@ test('a hub that does not answer is left alone, and one call finds out when it i
   )
 })
 
+test('a hub that is full gets no new devices, until one fits or a while has passed', async () => {
+  let now = Date.now()
+  const { guard, changes } = watching(() => now)
+  const hub = iotHub(link(fake.hostName, fake.key), guard.watch(https), () => now, patience(0))
+  const create = () => hub.create({ deviceId: newDevice().deviceId, authentication: { type: 'sas' } })
+  fake.fail(faults.quota)
+  await assert.rejects(create())
+  await hub.device('nobody')
+  await hub.remove('nobody')
+  assert.match(String(guard.broken(fake.hostName)), /^forbidden since/)
+  now += 6 * 60_000
+  assert.equal(guard.broken(fake.hostName), undefined, 'the next device may try')
+  fake.fail(faults.quota)
+  await assert.rejects(create())
+  assert.match(String(guard.broken(fake.hostName)), /^forbidden since/)
+  await create()
+  assert.equal(guard.broken(fake.hostName), undefined)
+  assert.deepEqual(
+    changes.map(({ state }) => state),
+    ['forbidden', 'healthy'],
+  )
+})
+
 test('a hub that throttles is left alone as long as it asked', async () => {
   let now = Date.now()
   const { guard } = watching(() => now)

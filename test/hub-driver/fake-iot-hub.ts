@@ -6,9 +6,13 @@ import { expectedSignature, parseSasToken, Secret } from './sas.ts'
 
 type Json = Record<string, unknown>
 
-/** What goes wrong with one call. `lost` answers nothing although the call was carried out. */
+/** What goes wrong with one call; `none` of it. `lost` answers nothing although the call was carried out. */
 export type Fault =
-  { readonly status: number; readonly code: string; readonly retryAfter?: number } | 'silence' | 'reset' | 'lost'
+  | { readonly status: number; readonly code: string; readonly retryAfter?: number }
+  | 'none'
+  | 'silence'
+  | 'reset'
+  | 'lost'
 
 /** An IoT hub as its REST API was seen to behave, with errors that come when they are asked for. */
 export interface FakeIotHub extends AsyncDisposable {

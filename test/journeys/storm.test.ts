@@ -3,6 +3,7 @@ import { after, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { enrollDevice } from '../wire/device.ts'
 import { deviceApi } from '../wire/https-client.ts'
+import { eventually } from './hub-devices.ts'
 import { openWithThirdHub } from './third-hub.ts'
 
 const network = '127.70.11'
@@ -39,4 +40,15 @@ test('a storm drains as fast as its hub takes it, and devices are told how long 
     const { operationId } = accepted[index]!.json()
     assert.equal((await api.poll(device, String(operationId))).json()['status'], 'assigned')
   }
+})
+
+test('a first assignment that the hub refuses half way leaves nothing there', async () => {
+  const initialTwin = { tags: { line: 4 } }
+  const entry = { allocationPolicy: 'static', iotHubs: [fake.hostName], initialTwin }
+  const device = await enrollDevice(service, 'half-way', entry)
+  fake.fail('none', { status: 400, code: 'ArgumentInvalid' })
+  const { body } = await api.registerToTheEnd(device)
+  assert.equal(body['status'], 'failed', JSON.stringify(body))
+  assert.ok(await eventually(async () => !fake.devices.has('half-way')))
+  assert.equal((await api.registerToTheEnd(device)).body['status'], 'assigned', 'and the next attempt begins anew')
 })
