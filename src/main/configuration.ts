@@ -195,6 +195,22 @@ export const settings = {
     ['enforce', 'ignore'],
     'Whether device certificates outside their dates are refused.',
   ),
+  limits: choice(
+    'limits',
+    'HUBWARD_LIMITS',
+    ['generous', 'azure'],
+    'What an instance without limits of its own may do and have: more than one machine does, or what Azure publishes.',
+  ),
+  auditMegabytes: number(
+    'audit-megabytes',
+    'HUBWARD_AUDIT_MEGABYTES',
+    16,
+    1,
+    1024,
+    'Megabytes after which `audit.log` in the data folder is put by and a new one begun.',
+  ),
+  auditFiles: number('audit-files', 'HUBWARD_AUDIT_FILES', 20, 0, 1000, 'How many older audit logs are kept.'),
+  auditDays: number('audit-days', 'HUBWARD_AUDIT_DAYS', 365, 1, 36_500, 'Days that an older audit log is kept.'),
   decisionDays: number(
     'decision-days',
     'HUBWARD_DECISION_DAYS',

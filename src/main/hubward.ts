@@ -16,6 +16,7 @@ import { ordinaryRules } from '../enrollment/rules.ts'
 import { httpsTransport } from '../hub/https-transport.ts'
 import { iotHub } from '../hub/iot-hub.ts'
 import { admitsAddress } from '../model/ip-filter.ts'
+import { limitsOf, presets } from '../model/limits.ts'
 import type { LinkedHub } from '../model/service.ts'
 import { decisionJournal, type Retention } from '../registration/decision-journal.ts'
 import { registrar, type Stages } from '../registration/register.ts'
@@ -28,9 +29,13 @@ import { largestRequest, type DeviceTransport } from '../transport/answer.ts'
 import { deviceHttps } from '../transport/https.ts'
 import { openListener, type Listener } from '../transport/listener.ts'
 import { bearerAuthority, dataAuthority } from '../transport/management-api/authority.ts'
+import type { AuditLine } from '../transport/service-api/audit.ts'
 import { decisionRoutes } from '../transport/management-api/decisions.ts'
 import { hubRoutes } from '../transport/management-api/hub-routes.ts'
+import { healthRoutes } from '../transport/management-api/health.ts'
+import { limitRoutes } from '../transport/management-api/limits.ts'
 import type { ManagementListener } from '../transport/management-api/listener.ts'
+import { throttle } from '../transport/throttle.ts'
 import { usageRoutes } from '../transport/management-api/usage.ts'
 import { whatIfRoutes } from '../transport/management-api/what-if.ts'
 import { deviceMqtt } from '../transport/mqtt.ts'
@@ -39,6 +44,7 @@ import type { AmqpLimits } from '../wire/amqp/service.ts'
 import type { MqttLimits } from '../wire/mqtt/connection.ts'
 import { networks } from '../wire/networks.ts'
 import { serverCertificate, type ServerCertificate } from './certificates.ts'
+import { openAuditFile, type AuditRetention } from './audit-file.ts'
 import { ConfigurationError, type Configuration } from './configuration.ts'
 import { customCode } from './custom-code.ts'
 import { firstInstance, type FirstInstance } from './first-start.ts'
@@ -90,6 +96,9 @@ export async function openHubward(
 
   await using opened = new AsyncDisposableStack()
   const store = opened.use(cachedStore(openSqliteStore(data), clock, cacheFreshFor))
+  const audit = openAuditFile(data, auditRetention(configuration), clock)
+  const usualLimits = presets[configuration.limits]
+  const limits = throttle((service) => limitsOf(service, usualLimits), store, clock)
   const journal = opened.use(decisionJournal(store, decisionRetention(configuration), clock, onFault))
   const bundledHub = opened.use(await openBundledHub({ directory: data, hostNames: hubNames, clock, onFault }))
   const hubConnectionStrings = hubNames.map((hostName) => bundledHub.connectionString(hostName))
@@ -124,6 +133,7 @@ export async function openHubward(
     onStep,
     clock,
     shortWait: configuration.shortWait,
+    limits: limits.devices,
     onDecision: (decision) => {
       logDecision(log, decision)
       journal.record(decision)
@@ -152,8 +162,19 @@ export async function openHubward(
     clock,
     bearer: dataAuthority(authority),
     admits: (remoteAddress, service) => admitsAddress(service, remoteAddress, 'serviceApi'),
-    rules: { ...ordinaryRules, allowHttpWebhooks: configuration.webhookHttp === 'allow' },
-    log: { audit: (line) => log.debug({ audit: { ...line, changes: undefined } }, line.operationName), fault: onFault },
+    rules: (service) => ({
+      ...ordinaryRules,
+      allowHttpWebhooks: configuration.webhookHttp === 'allow',
+      limits: limitsOf(service, usualLimits),
+    }),
+    throttle: limits.operators,
+    log: {
+      audit: (line) => {
+        log.debug({ audit: { ...line, changes: undefined } }, line.operationName)
+        if (isChange(line)) audit.write({ ...line, changes: line.changes?.() })
+      },
+      fault: onFault,
+    },
   })
   const certificate = await certificateFor(configuration, data, store)
   const listener = opened.use(
@@ -185,12 +206,15 @@ export async function openHubward(
       clock,
       log,
       authority,
+      audit: audit.write,
       certificate,
       hubs: (link) => hubs(link, clock() + configuration.hubPatience),
       routes: [
         ...decisionRoutes({ store, written: journal.written }),
         ...whatIfRoutes({ store, attestation, allocation, clock }),
         ...usageRoutes(store, clock),
+        ...limitRoutes(store, usualLimits),
+        ...healthRoutes(store, onFault),
         ...hubRoutes({ store, attestation, hubs, clock, registrar: register, health: guard.health }),
       ],
       http: [],
@@ -241,6 +265,15 @@ function proxiesOf({ proxyPeers }: Configuration): ((address: string) => boolean
   } catch (error) {
     throw new ConfigurationError(`proxyPeers: ${error instanceof Error ? error.message : error}`)
   }
+}
+
+/** Showing keys is worth a line too; reading what is no secret is not. */
+function isChange({ operationName }: AuditLine): boolean {
+  return operationName !== 'Get' && operationName !== 'Query' && operationName !== 'Unknown'
+}
+
+function auditRetention({ auditMegabytes, auditFiles, auditDays }: Configuration): AuditRetention {
+  return { bytes: auditMegabytes * 1024 * 1024, files: auditFiles, age: auditDays * 24 * 60 * 60 * 1000 }
 }
 
 function decisionRetention({ decisionDays, decisionsKept }: Configuration): Retention {

@@ -29,6 +29,8 @@ export interface ManagementParts {
   readonly clock: Clock
   readonly log: Logger
   readonly authority: Authority
+  /** Takes a line of the audit log. */
+  readonly audit: (line: object) => void
   readonly certificate: ServerCertificate
   readonly hubs: (link: LinkedHub) => IotHub
   /** Beside those of the control plane itself. */
@@ -45,14 +47,20 @@ const administrator = 'administrator, made at the first start'
 
 /** Open the control plane on its own port; another one if that is taken. */
 export async function openManagement(parts: ManagementParts): Promise<ManagementListener> {
-  const { configuration, store, clock, log, authority, certificate, hubs, routes, http, onHostNames } = parts
+  const { configuration, store, clock, log, authority, audit, certificate, hubs, routes, http, onHostNames } = parts
   const { deviceHost } = configuration
   const onFault = (fault: unknown, trackingId?: string) => log.error({ fault, trackingId }, `fault: ${String(fault)}`)
   const api = managementApi({
     store,
     clock,
     authority,
-    log: { audit: (line) => log.info({ audit: line }, `${line.operationName} ${line.resultType}`), fault: onFault },
+    log: {
+      audit: (line) => {
+        log.info({ audit: line }, `${line.operationName} ${line.resultType}`)
+        audit(line)
+      },
+      fault: onFault,
+    },
     routes: [
       ...instanceRoutes({ store, clock, deviceHost, hostNameFor: hostNameFor(configuration), onHostNames }),
       ...policyRoutes(store),

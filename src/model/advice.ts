@@ -204,9 +204,9 @@ export const advice = {
   EnrollmentEtagMismatch: ['operator', 'Somebody changed the enrollment; read it again.'],
   EnrollmentGroupEtagMismatch: ['operator', 'Somebody changed the group; read it again.'],
   RegistrationEtagMismatch: ['operator', 'The device registered meanwhile; read the registration again.'],
-  QuotaReached: ['operator', 'The instance has as many of these as its limits allow; delete some, or raise the limit.'],
+  QuotaReached: ['both', 'The instance has as many of these as its limits allow; delete some, or raise the limit.'],
   Throttled: [
-    'operator',
+    'both',
     'Too much was asked at once: wait as long as Retry-After says, or raise the limits of the instance.',
   ],
 

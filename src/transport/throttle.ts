@@ -71,8 +71,9 @@ export function throttle(limits: (service: ProvisioningService) => Limits, store
         const known = counts.get(service.idScope)
         const fresh = known && clock() - known.at < countFor && known.count < most * 0.9
         const count = fresh ? known.count : await store.registrations.count(service.idScope)
-        if (!fresh) counts.set(service.idScope, { count, at: clock() })
         if (count >= most) throw new Refusal('QuotaReached', `the instance has its ${most} registrations`)
+        // This one comes to it; near the limit the next is counted anew.
+        counts.set(service.idScope, { count: count + 1, at: fresh ? known.at : clock() })
       },
       payload: (service, payload) => {
         if (payload === undefined) return

@@ -1,3 +1,4 @@
+import { derivedKey } from '../fixtures/sas.ts'
 import { connectionMembers } from '../fixtures/service.ts'
 import type { Tenant } from '../management/control-plane.ts'
 import { enroll, foreignHub, other, register, withKey, type Case, type World } from './world.ts'
@@ -41,6 +42,24 @@ export const placement: readonly Case[] = [
       enrolled(world, id, {
         allocationPolicy: 'custom',
         customAllocationDefinition: { webhookUrl: 'https://127.90.1.250/allocate', apiVersion: '2021-10-01' },
+      }),
+  },
+  {
+    reason: 'QuotaReached',
+    says: /the instance has its 1 registrations/,
+    attempt: (world, id) =>
+      inTenant(world, id, [{ connectionString: hubString(world) }], {}, async ({ name, idScope }) => {
+        await limit(world, name, { registrations: 1 })
+        await asNeighbour(world, name, idScope)
+      }),
+  },
+  {
+    reason: 'Throttled',
+    says: /more than 1 registrations per minute, for minutes/,
+    attempt: (world, id) =>
+      inTenant(world, id, [{ connectionString: hubString(world) }], {}, async ({ name, idScope }) => {
+        await limit(world, name, { registrationsPerMinute: 1 })
+        for (const neighbour of ['a', 'b']) await asNeighbour(world, `${name}-${neighbour}`, idScope)
       }),
   },
   {
@@ -97,9 +116,23 @@ async function inTenant(
   const attestation = { type: 'symmetricKey', symmetricKey: { primaryKey: other, secondaryKey: other } }
   const body = { registrationId: id, attestation, ...entry }
   await world.plane.operate(tenant, 'PUT', `/enrollments/${id}`, { body })
+  const group = { enrollmentGroupId: 'neighbours', attestation }
+  await world.plane.operate(tenant, 'PUT', '/enrollmentGroups/neighbours', { body: group })
   await then(tenant)
   const resource = `${tenant.idScope}/registrations/${id}`
   return register(world, id, withKey(world, id, other, {}, resource), tenant.idScope)
+}
+
+async function limit({ plane }: World, name: string, limits: object): Promise<void> {
+  await plane.call('PUT', plane.path(name, '/limits'), { body: limits })
+}
+
+/** Another device of the instance registers. */
+async function asNeighbour(world: World, id: string, idScope: string): Promise<void> {
+  const resource = `${idScope}/registrations/${id}`
+  const change = withKey(world, id, derivedKey(other, id), {}, resource)
+  const answer = await register(world, id, change, idScope)
+  if (answer.status !== 202) throw new Error(answer.text)
 }
 
 function hubString({ service }: World): string {

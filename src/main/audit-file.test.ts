@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { openAuditFile } from './audit-file.ts'
+
+function inFolder(prove: (folder: string) => void): void {
+  const folder = mkdtempSync(join(tmpdir(), 'hubward-audit-'))
+  try {
+    prove(folder)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+const linesOf = (folder: string, file: string) =>
+  readFileSync(join(folder, file), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { count: number }).count)
+
+test('every line is in a file of its turn, the newest files are kept, and a restart goes on where it was', () =>
+  inFolder((folder) => {
+    const retention = { bytes: 40, files: 2, age: 60_000 }
+    const first = openAuditFile(folder, retention, Date.now)
+    for (let count = 10; count < 17; count++) first.write({ count })
+    openAuditFile(folder, retention, Date.now).write({ count: 17 })
+    assert.deepEqual(readdirSync(folder).toSorted(), ['audit.log', 'audit.log.1', 'audit.log.2'])
+    assert.deepEqual(
+      ['audit.log.2', 'audit.log.1', 'audit.log'].map((file) => linesOf(folder, file)),
+      [
+        [10, 11, 12],
+        [13, 14, 15],
+        [16, 17],
+      ],
+    )
+    assert.equal(statSync(join(folder, 'audit.log')).mode & 0o777, 0o600)
+  }))
+
+test('files older than they are to be kept go', () =>
+  inFolder((folder) => {
+    const retention = { bytes: 10, files: 5, age: 60_000 }
+    const audit = openAuditFile(folder, retention, Date.now)
+    for (let count = 0; count < 3; count++) audit.write({ count })
+    const longAgo = new Date(Date.now() - 120_000)
+    utimesSync(join(folder, 'audit.log.2'), longAgo, longAgo)
+    openAuditFile(folder, retention, Date.now)
+    assert.deepEqual(readdirSync(folder).toSorted(), ['audit.log', 'audit.log.1'])
+  }))

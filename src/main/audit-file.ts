@@ -1,0 +1,59 @@
+import { appendFileSync, existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Clock } from '../model/timestamp.ts'
+
+/** How much of the audit log is kept. */
+export interface AuditRetention {
+  /** Bytes after which a new file is begun. */
+  readonly bytes: number
+  /** Older files beside the present one. */
+  readonly files: number
+  /** Milliseconds since the last line of an older file. */
+  readonly age: number
+}
+
+/** The audit log: one JSON line for each change, in `audit.log` of the folder, and before it `audit.log.1`, the older the higher. */
+export interface AuditFile {
+  /** The line is in the file when this returns. Throws if the file cannot be written. */
+  readonly write: (line: object) => void
+}
+
+const name = 'audit.log'
+
+/** Go on with the audit log of this folder. */
+export function openAuditFile(folder: string, retention: AuditRetention, clock: Clock): AuditFile {
+  const path = join(folder, name)
+  let length = existsSync(path) ? statSync(path).size : 0
+  expire(folder, retention, clock)
+  return {
+    write: (line) => {
+      const text = `${JSON.stringify(line)}\n`
+      if (length > 0 && length + Buffer.byteLength(text) > retention.bytes) {
+        rotate(path, retention)
+        expire(folder, retention, clock)
+        length = 0
+      }
+      // Who may do what is nobody's business but the operator's.
+      appendFileSync(path, text, { mode: 0o600 })
+      length += Buffer.byteLength(text)
+    },
+  }
+}
+
+function rotate(path: string, { files }: AuditRetention): void {
+  rmSync(`${path}.${files}`, { force: true })
+  for (let index = files - 1; index > 0; index--) {
+    if (existsSync(`${path}.${index}`)) renameSync(`${path}.${index}`, `${path}.${index + 1}`)
+  }
+  if (files > 0) renameSync(path, `${path}.1`)
+  else rmSync(path)
+}
+
+function expire(folder: string, { age, files }: AuditRetention, clock: Clock): void {
+  for (const entry of readdirSync(folder)) {
+    const index = Number(/^audit\.log\.(\d+)$/.exec(entry)?.[1] ?? 0)
+    if (index === 0) continue
+    const file = join(folder, entry)
+    if (index > files || clock() - statSync(file).mtimeMs > age) rmSync(file, { force: true })
+  }
+}
