@@ -20,6 +20,8 @@ export async function disabledOperation(
       ...recordOf({ ...presented, enrollment }, before, timestamp(clock())),
       status: 'disabled',
       assignment: before?.assignment,
+      // What was begun before it was disabled is still to be finished or taken back.
+      placement: before?.placement,
       etag: newEtag(),
     }
     try {

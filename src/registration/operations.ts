@@ -150,7 +150,11 @@ export function operations(stages: Stages): Operations {
 
   return {
     run,
-    goOn: (attested, operation) => void begin(attested, operation),
+    goOn: (attested, operation) => {
+      const before = runs.get(keyOf(operation))
+      if (!before) begin(attested, operation)
+      else void Promise.allSettled([before.ended]).then(() => begin(attested, operation))
+    },
     settle: (leftover) => settle(leftover),
     find: (idScope, id) => {
       const found = [...runs.values()].find(({ operation }) => operation.id === id && operation.idScope === idScope)
