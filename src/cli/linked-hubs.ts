@@ -74,7 +74,7 @@ async function write(
   const instance = await session.instance()
   if (options.linkedHub !== undefined) find(instance, options.linkedHub)
   const iotHubs = change(instance.properties.iotHubs)
-  objectOf(await session.management('PUT', instance.id, { body: { properties: { iotHubs } } }))
+  objectOf(await session.management('PUT', instance.id, { body: { properties: { iotHubs } }, ifMatch: instance.etag }))
 }
 
 function find({ name, properties: { iotHubs } }: Instance, wanted: string): Hub {

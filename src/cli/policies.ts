@@ -93,8 +93,8 @@ async function show(run: Run<Wanted>): Promise<void> {
 }
 
 async function write({ session }: Run<object>, authorizationPolicies: readonly Json[]): Promise<void> {
-  const { id } = await session.instance()
-  await session.management('PUT', id, { body: { properties: { authorizationPolicies } } })
+  const { id, etag } = await session.instance()
+  await session.management('PUT', id, { body: { properties: { authorizationPolicies } }, ifMatch: etag })
 }
 
 function changed(policy: Json, { rights, primaryKey, secondaryKey }: Wanted): Json {

@@ -11,6 +11,7 @@ export type Json = Readonly<Record<string, unknown>>
 export interface Instance extends Json {
   readonly id: string
   readonly name: string
+  readonly etag: string
   readonly properties: Json & {
     readonly idScope: string
     readonly serviceOperationsHostName: string

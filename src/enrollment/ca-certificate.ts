@@ -25,12 +25,14 @@ export interface Upload {
 
 /**
  * Upload a CA certificate, or other bytes under the name of one, which are then unverified again. `replaces` is the etag that
- * was read, absent to create. Refuses what is no CA, has expired or is uploaded under another name. [service-wire §8.5]
+ * was read, absent to create. Refuses what is no CA, has expired, is
+ * uploaded under another name or is one more than `most`. [service-wire §8.5]
  */
 export async function uploadCaCertificate(
   upload: Upload,
   replaces: string | undefined,
   owner: Owner,
+  most: number,
 ): Promise<CaCertificate> {
   const { idScope, store, clock } = owner
   const { name, text, isVerified } = upload
@@ -44,9 +46,11 @@ export async function uploadCaCertificate(
     throw new Refusal('ResourceEtagMismatch', `If-Match is ${replaces}; ${name} has ${stored.etag}`)
   }
   if (!stored && replaces !== undefined) throw new Refusal('ResourceEtagMismatch', `there is no certificate ${name}`)
-  const twin = (await store.caCertificates.all(idScope)).find(
-    (other) => other.der === record.der && other.name.toLowerCase() !== name.toLowerCase(),
-  )
+  const all = await store.caCertificates.all(idScope)
+  const twin = all.find((other) => other.der === record.der && other.name.toLowerCase() !== name.toLowerCase())
+  if (!stored && all.length >= most) {
+    throw new Refusal('CaCertificateInvalid', `the instance has its ${most} certificates already`)
+  }
   if (twin) throw new Refusal('CaCertificateInvalid', `the same certificate is uploaded as ${twin.name}`)
 
   const now = timestamp(clock())

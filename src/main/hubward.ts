@@ -199,6 +199,14 @@ export async function openHubward(
       onFault,
     }),
   )
+  let served = certificate
+  const renewCertificate = async () => {
+    const renewed = await certificateFor(configuration, data, store)
+    if (renewed.certificate === served.certificate) return
+    listener.renew(renewed)
+    management.renew(renewed)
+    served = renewed
+  }
   const management: ManagementListener = opened.use(
     await openManagement({
       configuration,
@@ -209,6 +217,7 @@ export async function openHubward(
       audit: audit.write,
       certificate,
       hubs: (link) => hubs(link, clock() + configuration.hubPatience),
+      limits: (service) => limitsOf(service, usualLimits),
       routes: [
         ...decisionRoutes({ store, written: journal.written }),
         ...whatIfRoutes({ store, attestation, allocation, clock }),
@@ -218,14 +227,10 @@ export async function openHubward(
         ...hubRoutes({ store, attestation, hubs, clock, registrar: register, health: guard.health }),
       ],
       http: [],
-      onHostNames: async () => {
-        const renewed = await certificateFor(configuration, data, store)
-        listener.renew(renewed)
-        management.renew(renewed)
-      },
+      onHostNames: renewCertificate,
     }),
   )
-  opened.use(watchCertificates(store, clock, log))
+  opened.use(watchCertificates(store, clock, log, renewCertificate))
   const token = await administratorToken(store, configuration, clock)
 
   const open = opened.move()

@@ -9,7 +9,7 @@ import type { Store } from '../store/store.ts'
 import { accessRoutes } from '../transport/management-api/access.ts'
 import { newAccessToken } from '../transport/management-api/access-token.ts'
 import { caCertificateRoutes } from '../transport/management-api/ca-certificates.ts'
-import { instanceRoutes } from '../transport/management-api/instances.ts'
+import { instanceRoutes, type InstanceLimits } from '../transport/management-api/instances.ts'
 import { openManagementListener, type ManagementListener } from '../transport/management-api/listener.ts'
 import { managementApi } from '../transport/management-api/management-api.ts'
 import { policyRoutes } from '../transport/management-api/policies.ts'
@@ -33,6 +33,7 @@ export interface ManagementParts {
   readonly audit: (line: object) => void
   readonly certificate: ServerCertificate
   readonly hubs: (link: LinkedHub) => IotHub
+  readonly limits: InstanceLimits
   /** Beside those of the control plane itself. */
   readonly routes: readonly Route[]
   /** Asked before the control plane, such as for the files of a console. */
@@ -47,7 +48,8 @@ const administrator = 'administrator, made at the first start'
 
 /** Open the control plane on its own port; another one if that is taken. */
 export async function openManagement(parts: ManagementParts): Promise<ManagementListener> {
-  const { configuration, store, clock, log, authority, audit, certificate, hubs, routes, http, onHostNames } = parts
+  const { configuration, store, clock, log, authority, audit, certificate, hubs, limits, routes, http, onHostNames } =
+    parts
   const { deviceHost } = configuration
   const onFault = (fault: unknown, trackingId?: string) => log.error({ fault, trackingId }, `fault: ${String(fault)}`)
   const api = managementApi({
@@ -62,9 +64,9 @@ export async function openManagement(parts: ManagementParts): Promise<Management
       fault: onFault,
     },
     routes: [
-      ...instanceRoutes({ store, clock, deviceHost, hostNameFor: hostNameFor(configuration), onHostNames }),
+      ...instanceRoutes({ store, clock, deviceHost, hostNameFor: hostNameFor(configuration), limits, onHostNames }),
       ...policyRoutes(store),
-      ...caCertificateRoutes(store, clock),
+      ...caCertificateRoutes(store, clock, limits),
       ...accessRoutes(store, clock),
       ...providerRoutes(),
       ...revocationRoutes({ store, clock, hubs, fetchList }),
@@ -109,12 +111,21 @@ export async function administratorToken(
   return text
 }
 
-/** Warn in the log of certificates that come to their end, and renew revocation lists; until it is disposed of. */
-export function watchCertificates(store: Store, clock: Clock, log: Logger): Disposable {
+/**
+ * Warn in the log of certificates that come to their end, renew revocation lists, and have the server's own certificate renewed
+ * when it is due or its file has changed; until it is disposed of.
+ */
+export function watchCertificates(
+  store: Store,
+  clock: Clock,
+  log: Logger,
+  renewCertificate: () => Promise<void>,
+): Disposable {
   const warnings = expiryWatch()
   const onFault = (fault: unknown) => log.error({ fault }, `fault: ${String(fault)}`)
   const look = async () => {
     for (const warning of warnings(await certificateExpiries(store), clock())) log.warn(warning)
+    await renewCertificate()
     for (const failure of await refreshRevocationLists({ store, clock }, fetchList)) log.warn(failure)
   }
   look().catch(onFault)

@@ -7,6 +7,7 @@ import { timestamp, type Clock } from '../model/timestamp.ts'
 import { oneRegistration } from '../model/usage.ts'
 import { Conflict } from '../store/store.ts'
 import { abandonedAfter, afterFailure, waitForAnother } from './after-failure.ts'
+import { cutIfRevoked } from './cut-revoked.ts'
 import { openJournal, type Journal } from './journal.ts'
 import { leftoverOperation } from './leftovers.ts'
 import { place } from './place.ts'
@@ -71,6 +72,7 @@ export async function conclude(
         if (ended.status === 'assigned') write.usage.add(idScope, oneRegistration(clock()))
       })
       await onStep?.('ended')
+      await cutIfRevoked(registration, idScope, { trackingId: attested.trackingId, until }, stages)
       return { ended, leftover }
     } catch (error) {
       if (!(error instanceof Conflict)) throw error

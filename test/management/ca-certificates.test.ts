@@ -139,3 +139,24 @@ test('what is no usable CA certificate is refused with the reason', async () => 
   await upload('one', root)
   assert.match(await put('two', root.certificate), /the same certificate is uploaded as one/)
 })
+
+test('an instance has no more certificates and hubs than its limits allow', async () => {
+  const tight = await plane.createInstance('tight')
+  await plane.call('PUT', plane.path(tight.name, '/limits'), { body: { caCertificates: 1, linkedHubs: 1 } })
+  const put = async (name: string, expect?: number) => {
+    const { certificate } = await createRoot(name)
+    const body = { properties: { certificate } }
+    return plane.call('PUT', plane.path(tight.name, `/certificates/${name}`), { body, expect })
+  }
+  await put('one')
+  assert.match((await put('two', 400)).text, /the instance has its 1 certificates already/)
+  const key = Buffer.alloc(32, 1).toString('base64')
+  const hub = (name: string) => ({
+    location: 'here',
+    connectionString: `HostName=${name}.example;SharedAccessKeyName=k;SharedAccessKey=${key}`,
+  })
+  const link = (iotHubs: object[], expect?: number) =>
+    plane.call('PUT', plane.path(tight.name), { body: { properties: { iotHubs } }, expect })
+  await link([hub('a')])
+  assert.match((await link([hub('a'), hub('b')], 400)).text, /more than 1 hubs/)
+})

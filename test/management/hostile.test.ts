@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import fc from 'fast-check'
 import { newIdScope } from '../../src/model/identifiers.ts'
+import { generousLimits } from '../../src/model/limits.ts'
 import { Refusal } from '../../src/model/refusal.ts'
 import { timestamp } from '../../src/model/timestamp.ts'
 import { openSqliteStore } from '../../src/store/sqlite-store.ts'
@@ -34,10 +35,11 @@ const routes = [
     clock,
     deviceHost: 'dps.example',
     hostNameFor: (name) => `${name}.example`,
+    limits: () => generousLimits,
     onHostNames: async () => undefined,
   }),
   ...policyRoutes(store),
-  ...caCertificateRoutes(store, clock),
+  ...caCertificateRoutes(store, clock, () => generousLimits),
   ...accessRoutes(store, clock),
   ...providerRoutes(),
   ...revocationRoutes({

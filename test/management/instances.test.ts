@@ -214,6 +214,21 @@ test('a masked connection string keeps the key of that hub, and of no other', as
   await put([hub('a.example', '****'), hub('a.example', key)], 400)
 })
 
+test('of many changes that were made from the same reading exactly one is taken', async () => {
+  await plane.createInstance('contended')
+  const { etag } = (await plane.call('GET', plane.path('contended'))).json()
+  const change = (allocationPolicy: string) =>
+    plane.call('PUT', plane.path('contended'), {
+      body: { properties: { allocationPolicy } },
+      ifMatch: String(etag),
+    })
+  const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => change('Static')))
+  assert.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 1)
+  const made = await Promise.allSettled(Array.from({ length: 4 }, () => plane.createInstance('made-once')))
+  const scopes = new Set(made.flatMap((one) => (one.status === 'fulfilled' ? [one.value.idScope] : [])))
+  assert.equal(scopes.size, 1, 'whoever came later has changed what was there')
+})
+
 test('keys are regenerated one at a time, and given ones are kept', async () => {
   const keyed = await plane.createInstance('keyed')
   const at = plane.path('keyed', '/keys/provisioningserviceowner')

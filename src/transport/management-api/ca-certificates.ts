@@ -8,13 +8,14 @@ import type { Clock, Timestamp } from '../../model/timestamp.ts'
 import type { Store } from '../../store/store.ts'
 import { header } from '../../wire/http.ts'
 import { resourceId } from './instance-resource.ts'
+import type { InstanceLimits } from './instances.ts'
 import { instancePath, serviceOf, type Call, type Route } from './route.ts'
 
 const certificatesPath = `${instancePath}/certificates`
 const certificatePath = `${certificatesPath}/:certificate`
 
 /** CA certificates and the proof that their keys are the operator's. [service-wire §8.5] */
-export function caCertificateRoutes(store: Store, clock: Clock): readonly Route[] {
+export function caCertificateRoutes(store: Store, clock: Clock, limits: InstanceLimits): readonly Route[] {
   const owner = (call: Call) => ({ idScope: serviceOf(call).idScope, store, clock })
   const shown = (call: Call, certificate: CaCertificate, code = false) => ({
     json: certificateJson(serviceOf(call), certificate, code),
@@ -49,7 +50,8 @@ export function caCertificateRoutes(store: Store, clock: Clock): readonly Route[
         const text = properties.text('certificate')
         if (text === undefined) throw properties.refusal('certificate', 'is required')
         const upload = { name: nameOf(call), text, isVerified: properties.flag('isVerified') }
-        return shown(call, await uploadCaCertificate(upload, etagOf(call), owner(call)))
+        const most = limits(serviceOf(call)).caCertificates
+        return shown(call, await uploadCaCertificate(upload, etagOf(call), owner(call), most))
       },
     },
     {

@@ -2,16 +2,20 @@ import { members } from '../../enrollment/members.ts'
 import { newEtag, newIdScope } from '../../model/identifiers.ts'
 import { isJsonObject, type JsonObject } from '../../model/json.ts'
 import { Refusal } from '../../model/refusal.ts'
+import type { Limits } from '../../model/limits.ts'
 import type { LinkedHub, ProvisioningService, SharedAccessPolicy } from '../../model/service.ts'
 import { timestamp, type Clock } from '../../model/timestamp.ts'
 import { Conflict, type Store, type Writer } from '../../store/store.ts'
 import { header } from '../../wire/http.ts'
-import { defaultResource, instanceJson, resourceOf } from './instance-resource.ts'
+import { defaultResource, findInstance, instanceJson, resourceOf } from './instance-resource.ts'
 import { readLinkedHubs } from './linked-hubs.ts'
 import { ownerPolicy, readPolicies } from './policies.ts'
 import { may } from './principal.ts'
 import { readInstance, readTags } from './read-instance.ts'
 import { instancePath, serviceOf, type Answer, type Call, type Route } from './route.ts'
+
+/** How much of a kind an instance may have. [service-wire §14.1] */
+export type InstanceLimits = (service: ProvisioningService) => Pick<Limits, 'linkedHubs' | 'caCertificates'>
 
 export interface InstanceParts {
   readonly store: Store
@@ -20,6 +24,7 @@ export interface InstanceParts {
   readonly deviceHost: string
   /** The host name for the service operations endpoint of an instance that is created without one. */
   readonly hostNameFor: (instance: string) => string
+  readonly limits: InstanceLimits
   /** Told when the host names that the server certificate has to be good for may have changed. */
   readonly onHostNames: () => Promise<void>
 }
@@ -32,6 +37,7 @@ const attempts = 5
 /** Instances: create, get, list, update, delete. Everything is done when it is answered. [service-wire §8.2] */
 export function instanceRoutes(parts: InstanceParts): readonly Route[] {
   const { store } = parts
+  const inTurn = oneAtATime()
   const list = async ({ principal, parameters }: Call): Promise<Answer> => {
     const { subscription, group } = parameters
     const visible = (await store.services.all()).filter((service) => {
@@ -73,14 +79,14 @@ export function instanceRoutes(parts: InstanceParts): readonly Route[] {
       operationName: 'CreateOrUpdateInstance',
       permission: 'write',
       absentInstance: true,
-      run: (call) => createOrUpdate(call, parts),
+      run: (call) => inTurn(call.parameters['instance'], () => createOrUpdate(call, parts)),
     },
     {
       method: 'PATCH',
       path: instancePath,
       operationName: 'UpdateTags',
       permission: 'write',
-      run: (call) => tag(call, parts),
+      run: (call) => inTurn(call.parameters['instance'], () => tag(call, parts)),
     },
     {
       method: 'DELETE',
@@ -102,7 +108,8 @@ export function instanceRoutes(parts: InstanceParts): readonly Route[] {
 
 async function createOrUpdate(call: Call, parts: InstanceParts): Promise<Answer> {
   const { store } = parts
-  const stored = call.service
+  // Read again: whoever had the turn before may have written.
+  const stored = await findInstance(store, call.parameters)
   const name = call.parameters['instance'] ?? ''
   checkEtag(call, stored)
   if (!stored) await demandFreeName(name, store)
@@ -112,7 +119,8 @@ async function createOrUpdate(call: Call, parts: InstanceParts): Promise<Answer>
   const [hubsBefore, policiesBefore] = stored
     ? await Promise.all([store.linkedHubs.all(stored.idScope), store.policies.all(stored.idScope)])
     : [[], []]
-  const hubs = readLinkedHubs(properties, hubsBefore, settings.resource.location)
+  const most = parts.limits(before).linkedHubs
+  const hubs = readLinkedHubs(properties, hubsBefore, settings.resource.location, most)
   const policies = readPolicies(properties, policiesBefore) ?? (stored ? undefined : [ownerPolicy()])
   const service = await written({ ...before, ...settings }, stored, store, (write, idScope) => {
     if (hubs) replaceHubs(write, idScope, hubsBefore, hubs)
@@ -130,8 +138,22 @@ async function createOrUpdate(call: Call, parts: InstanceParts): Promise<Answer>
   }
 }
 
+/** Runs what is given for one key in its order, so that an etag that was checked still holds when the write is made. */
+function oneAtATime(): <T>(key: string | undefined, work: () => Promise<T>) => Promise<T> {
+  const last = new Map<string, Promise<unknown>>()
+  return (key = '', work) => {
+    const name = key.toLowerCase()
+    const before = last.get(name) ?? Promise.resolve()
+    const mine = before.then(work, work)
+    last.set(name, mine)
+    const done = () => void (last.get(name) === mine && last.delete(name))
+    mine.then(done, done)
+    return mine
+  }
+}
+
 async function tag(call: Call, parts: InstanceParts): Promise<Answer> {
-  const stored = serviceOf(call)
+  const stored = (await findInstance(parts.store, call.parameters)) ?? serviceOf(call)
   const tags = readTags(members(isJsonObject(call.body) ? call.body : {}))
   const resource = { ...resourceOf(stored), tags: tags ?? resourceOf(stored).tags, etag: newEtag() }
   const service = { ...stored, resource }

@@ -4,7 +4,6 @@ import { Secret } from '../../model/secret.ts'
 import type { LinkedHub } from '../../model/service.ts'
 import { maskedKey } from './instance-resource.ts'
 
-const mostHubs = 50
 const hostNameShape = /^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?$/
 
 /**
@@ -15,10 +14,12 @@ export function readLinkedHubs(
   properties: Members,
   stored: readonly LinkedHub[],
   location: string,
+  mostHubs: number,
 ): readonly LinkedHub[] | undefined {
   const given = properties.list('iotHubs')
   if (!given) return undefined
-  if (given.length > mostHubs) throw properties.refusal('iotHubs', `has more than ${mostHubs} hubs`)
+  if (given.length > Math.max(mostHubs, stored.length))
+    throw properties.refusal('iotHubs', `has more than ${mostHubs} hubs`)
   const hubs = given.map((hub, index) => {
     if (!isJsonObject(hub)) throw properties.refusal(`iotHubs.${index}`, 'must be an object')
     const read = members(hub, `properties.iotHubs.${index}`)
