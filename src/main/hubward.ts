@@ -13,6 +13,7 @@ import { tpm } from '../attestation/tpm.ts'
 import { x509 } from '../attestation/x509.ts'
 import { openBundledHub } from '../bundled-hub/bundled-hub.ts'
 import { ordinaryRules } from '../enrollment/rules.ts'
+import { certificateExpiries } from '../enrollment/ca-certificate-expiry.ts'
 import { httpsTransport } from '../hub/https-transport.ts'
 import { iotHub } from '../hub/iot-hub.ts'
 import { admitsAddress } from '../model/ip-filter.ts'
@@ -34,6 +35,7 @@ import { decisionRoutes } from '../transport/management-api/decisions.ts'
 import { hubRoutes } from '../transport/management-api/hub-routes.ts'
 import { healthRoutes } from '../transport/management-api/health.ts'
 import { limitRoutes } from '../transport/management-api/limits.ts'
+import { metrics } from '../transport/management-api/metrics.ts'
 import type { ManagementListener } from '../transport/management-api/listener.ts'
 import { throttle } from '../transport/throttle.ts'
 import { usageRoutes } from '../transport/management-api/usage.ts'
@@ -124,6 +126,14 @@ export async function openHubward(
     policies: { ...automatic, custom },
     broken: ({ hostName }) => (avoids ? guard.broken(hostName) : undefined),
   }
+  const measures = metrics({
+    store,
+    clock,
+    throttled: limits.throttled,
+    hubs: guard.health,
+    certificates: () => certificateExpiries(store),
+    decisionsLost: journal.lost,
+  })
   const register = registrar({
     store,
     attestation,
@@ -137,6 +147,7 @@ export async function openHubward(
     onDecision: (decision) => {
       logDecision(log, decision)
       journal.record(decision)
+      measures.decided(decision)
     },
     onFault,
   })
@@ -189,8 +200,8 @@ export async function openHubward(
       isProxy: proxiesOf(configuration),
       http: [
         { owns: bundledHub.owns, handle: bundledHub.handle, largestBody: largestHubRequest },
-        { owns: operators.owns, handle: operators.handle, largestBody: largestRequest },
-        deviceHttps(devices),
+        measures.timed('service', { ...operators, largestBody: largestRequest }),
+        measures.timed('device', deviceHttps(devices)),
       ],
       mqtt: [bundledHub.mqtt, deviceMqtt(devices)],
       mqttLimits,
@@ -224,6 +235,7 @@ export async function openHubward(
         ...usageRoutes(store, clock),
         ...limitRoutes(store, usualLimits),
         ...healthRoutes(store, onFault),
+        ...measures.routes,
         ...hubRoutes({ store, attestation, hubs, clock, registrar: register, health: guard.health }),
       ],
       http: [],

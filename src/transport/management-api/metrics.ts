@@ -1,0 +1,185 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { CertificateExpiry } from '../../enrollment/ca-certificate-expiry.ts'
+import type { LinkHealth } from '../../hub/guard.ts'
+import type { Decision } from '../../model/decision.ts'
+import type { Clock } from '../../model/timestamp.ts'
+import type { Reader } from '../../store/store.ts'
+import type { HttpApi } from '../../wire/http.ts'
+import type { Route } from './route.ts'
+
+/** Where metrics are taken from when somebody asks. */
+export interface Measured {
+  readonly store: Reader
+  readonly clock: Clock
+  readonly throttled: () => ReadonlyMap<string, number>
+  readonly hubs: () => readonly LinkHealth[]
+  readonly certificates: () => Promise<readonly CertificateExpiry[]>
+  /** Decision records that could not be kept. */
+  readonly decisionsLost: () => number
+}
+
+/** What is counted as it happens, and the route that tells it all. */
+export interface Metrics {
+  /** Takes every decision. Never throws. */
+  readonly decided: (decision: Decision) => void
+  /** The same API, with its requests counted and timed under this name. */
+  readonly timed: (api: string, served: HttpApi) => HttpApi
+  readonly routes: readonly Route[]
+}
+
+/** Instances, enrollments and registrations are counted anew after so many milliseconds: it is a walk through an index. */
+const countedFor = 60_000
+const [firstDay, lastDay] = ['0000-00-00', '9999-99-99']
+const none = 'unknown'
+
+/**
+ * Prometheus metrics: those that mirror Azure's, and our own. `GET /metrics` needs a role that reads the whole deployment, because
+ * instances and hubs are named in it. [service-wire §14.3]
+ */
+export function metrics(measured: Measured): Metrics {
+  const registers = [new Registry()]
+  const [register] = registers as [Registry]
+  const counter = <T extends string>(name: string, help: string, labelNames: T[]) =>
+    new Counter({ name, help, labelNames, registers })
+  const seconds = <T extends string>(name: string, help: string, labelNames: T[]) =>
+    new Histogram({ name, help, labelNames, registers, buckets: [0.005, 0.02, 0.1, 0.5, 2, 10, 60] })
+
+  const attestations = counter('dps_attestation_attempts_total', 'Attempts of devices to prove who they are.', [
+    'instance',
+    'status',
+    'protocol',
+  ])
+  const registrations = counter('dps_registration_attempts_total', 'Attempts of devices to register.', [
+    'instance',
+    'iot_hub',
+    'status',
+  ])
+  const assignments = counter('dps_device_assignments_total', 'Devices assigned to a hub.', ['instance', 'iot_hub'])
+  const refusals = counter('dps_refusals_total', 'Attempts that were refused or failed, by reason.', [
+    'instance',
+    'reason',
+  ])
+  const hubCalls = seconds('dps_hub_call_duration_seconds', 'Calls to linked hubs.', ['iot_hub', 'op', 'code'])
+  const webhooks = seconds('dps_webhook_duration_seconds', 'Custom allocation.', ['outcome'])
+  const requests = counter('dps_http_requests_total', 'Requests over HTTPS.', ['api', 'method', 'code'])
+  const durations = seconds('dps_http_request_duration_seconds', 'Requests over HTTPS.', ['api'])
+  gauges(measured, registers)
+
+  function count(decision: Decision, instance: string): void {
+    const { outcome, asked, findings, protocol, assignedHub, reason } = decision
+    if (reason) refusals.inc({ instance, reason })
+    if (asked) return
+    const attested = findings.some(({ step }) => step === 'attested')
+    if (outcome !== 'challenged') attestations.inc({ instance, protocol, status: attested ? 'Success' : 'Failed' })
+    const iot_hub = assignedHub ?? ''
+    registrations.inc({ instance, iot_hub, status: outcome === 'assigned' ? 'Success' : 'Failed' })
+    if (outcome === 'assigned') assignments.inc({ instance, iot_hub })
+    for (const finding of findings) {
+      if (finding.step === 'hub' && finding.milliseconds !== undefined) {
+        const [code = ''] = /^[A-Z]\w+(?=:)/.exec(finding.found) ?? ['ok']
+        hubCalls.observe({ iot_hub: finding.hub, op: finding.call, code }, finding.milliseconds / 1000)
+      }
+      if (finding.step === 'custom') webhooks.observe({ outcome }, finding.milliseconds / 1000)
+    }
+  }
+
+  return {
+    decided: (decision) => {
+      // An instance that nobody has gets no name of its own: strangers could make up any number.
+      const named = measured.store.services.byIdScope(decision.idScope)
+      named.then(
+        (service) => count(decision, service?.name ?? none),
+        () => count(decision, none),
+      )
+    },
+    timed: (api, served) => ({
+      ...served,
+      handle: async (request) => {
+        const startedAt = measured.clock()
+        const response = await served.handle(request)
+        const method = methods.has(request.method) ? request.method : 'other'
+        requests.inc({ api, method, code: response.status })
+        durations.observe({ api }, (measured.clock() - startedAt) / 1000)
+        return response
+      },
+    }),
+    routes: [
+      {
+        method: 'GET',
+        path: '/metrics',
+        operationName: 'GetMetrics',
+        permission: 'read',
+        run: async () => ({ text: await register.metrics(), headers: { 'Content-Type': register.contentType } }),
+      },
+    ],
+  }
+}
+
+const methods = new Set(['GET', 'PUT', 'POST', 'PATCH', 'DELETE'])
+
+/** Looks, and says a value for each combination of labels. */
+type Look<T extends string> = (set: (labels: Partial<Record<T, string>>, value: number) => void) => Promise<void> | void
+
+/** What is asked for at the moment of the question. */
+function gauges({ store, clock, throttled, hubs, certificates, decisionsLost }: Measured, registers: Registry[]): void {
+  const gauge = <T extends string>(name: string, help: string, labelNames: T[], look: Look<T>) =>
+    new Gauge({
+      name,
+      help,
+      labelNames,
+      registers,
+      async collect() {
+        this.reset()
+        await look((labels, value) => this.set(labels, value))
+      },
+    })
+  /** A sum that is kept elsewhere. */
+  const total = <T extends string>(name: string, help: string, labelNames: T[], look: Look<T>) =>
+    new Counter({
+      name,
+      help,
+      labelNames,
+      registers,
+      async collect() {
+        this.reset()
+        await look((labels, value) => this.inc(labels, value))
+      },
+    })
+
+  total('dps_throttled_total', 'Times that a limit was met.', ['kind'], (set) => {
+    for (const [kind, times] of throttled()) set({ kind }, times)
+  })
+  total('dps_billable_operations_total', 'Billable operations.', ['instance', 'kind'], async (set) => {
+    for (const { idScope, name: instance } of await store.services.all()) {
+      const sums = new Map<string, number>()
+      for (const { kind, operations } of await store.usage.between(idScope, firstDay, lastDay)) {
+        sums.set(kind, (sums.get(kind) ?? 0) + operations)
+      }
+      for (const [kind, sum] of sums) set({ instance, kind }, sum)
+    }
+  })
+  gauge('dps_hub_link_up', '1 while a linked hub answers and believes us.', ['iot_hub'], (set) => {
+    for (const { hostName, state } of hubs())
+      set({ iot_hub: hostName }, state === 'healthy' || state === 'untried' ? 1 : 0)
+  })
+  gauge('dps_cert_expiry_seconds', 'Seconds until a certificate expires.', ['instance', 'name'], async (set) => {
+    for (const { instance, name, expires } of await certificates()) set({ instance, name }, (expires - clock()) / 1000)
+  })
+  total('dps_decisions_lost_total', 'Decision records that could not be kept.', [], (set) => set({}, decisionsLost()))
+
+  let counts: { readonly at: number; readonly of: readonly (readonly [string, string, number])[] } | undefined
+  gauge('dps_records', 'Enrollments, groups and registrations of an instance.', ['instance', 'type'], async (set) => {
+    if (!counts || clock() - counts.at > countedFor) counts = { at: clock(), of: await countRecords(store) }
+    for (const [instance, type, count] of counts.of) set({ instance, type }, count)
+  })
+}
+
+async function countRecords(store: Reader): Promise<(readonly [string, string, number])[]> {
+  const rows: (readonly [string, string, number])[] = []
+  for (const { idScope, name } of await store.services.all()) {
+    rows.push([name, 'IndividualEnrollment', await store.enrollments.count(idScope)])
+    rows.push([name, 'EnrollmentGroup', await store.enrollmentGroups.count(idScope)])
+    rows.push([name, 'Registration', await store.registrations.count(idScope)])
+  }
+  return rows
+}
