@@ -110,6 +110,7 @@ test('a token for one instance manages that one, sees no other and learns of non
     ['DELETE', plane.path('blue')],
     ['POST', plane.path('blue', '/listkeys')],
     ['POST', `/subscriptions/any/providers/Microsoft.Devices/checkProvisioningServiceNameAvailability`],
+    ['PUT', plane.path('red', '/limits')],
     ['GET', '/admin/v1/tokens'],
     ['POST', '/admin/v1/tokens'],
     ['PUT', '/admin/v1/issuers/mine'],

@@ -30,6 +30,7 @@ export function limitRoutes(store: Store, usual: Limits): readonly Route[] {
       path,
       operationName: 'PutLimits',
       permission: 'write',
+      everywhere: true,
       run: async (call) => {
         const limits = readLimits(call)
         const service = serviceOf(call)

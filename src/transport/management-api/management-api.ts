@@ -68,10 +68,12 @@ async function answerTo(request: HttpRequest, call: Progress, parts: ManagementA
   const { instance } = parameters
   if (principal && route.permission !== 'any' && route.permission !== 'public') {
     // Asked before the instance is looked for, so that nobody learns which names there are.
-    if (!may(principal, route.permission, instance ?? '*')) {
+    const at = route.everywhere ? '*' : (instance ?? '*')
+    if (!may(principal, route.permission, at)) {
+      const where = at === '*' ? 'the whole deployment' : at
       throw new Refusal(
         'ManagementRoleMissing',
-        `${principal.id} has no role that allows ${route.operationName} at ${instance ?? 'the whole deployment'}`,
+        `${principal.id} has no role that allows ${route.operationName} at ${where}`,
       )
     }
   }

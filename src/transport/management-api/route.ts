@@ -15,6 +15,8 @@ export interface Route {
   readonly operationName: string
   /** `public`: no token is asked for; `any`: every valid token will do, and the route looks further itself. */
   readonly permission: Permission | 'public' | 'any'
+  /** The role must hold for the whole deployment, although the path names an instance: what is changed concerns the others. */
+  readonly everywhere?: boolean
   /** The instance need not exist: it is created here, or its absence is an answer. */
   readonly absentInstance?: boolean
   readonly run: (call: Call) => Promise<Answer>
