@@ -138,15 +138,15 @@ export const advice = {
     'Issue the intermediate with the basic constraint CA: true; a device certificate cannot issue others.',
   ],
   RegistrationRevoked: [
-    'nobody',
+    'device',
     'The registration ID is on the deny list, with the reason noted there; take it off if the device is back.',
   ],
   CertificateRevoked: [
-    'nobody',
+    'device',
     'The certificate, or one above it, is on the deny list or in a revocation list; issue a new one.',
   ],
   EndorsementKeyRevoked: [
-    'nobody',
+    'device',
     'The TPM is on the deny list, with the reason noted there; take it off if the device is back.',
   ],
   EndorsementKeyMalformed: [

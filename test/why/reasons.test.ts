@@ -10,12 +10,13 @@ import { openControlPlane } from '../management/control-plane.ts'
 import { certificates } from './certificates.ts'
 import { placement } from './placement.ts'
 import { requests } from './requests.ts'
+import { revoked } from './revoked.ts'
 import { supposed } from './supposed.ts'
 import { tokens } from './tokens.ts'
 import { tpms } from './tpm.ts'
 import { decisionOf, other, type Case, type Told, type World } from './world.ts'
 
-const cases: readonly Case[] = [...requests, ...tokens, ...certificates, ...tpms, ...placement, ...supposed]
+const cases: readonly Case[] = [...requests, ...tokens, ...certificates, ...tpms, ...placement, ...revoked, ...supposed]
 
 const folder = await mkdtemp(join(tmpdir(), 'hubward-why-'))
 const hubCa = join(folder, 'hub-ca.pem')

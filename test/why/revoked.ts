@@ -1,0 +1,44 @@
+import { createSelfSigned, sha256Thumbprint } from '../fixtures/certificates.ts'
+import { newChip } from '../fixtures/tpm-chip.ts'
+import { enroll, register, withCertificate, withKey, type Case, type World } from './world.ts'
+
+/** What was put on the deny list. */
+export const revoked: readonly Case[] = [
+  {
+    reason: 'RegistrationRevoked',
+    says: /the registration ID \S+.*stolen from the yard/,
+    attempt: async (world, id) => {
+      const key = await enroll(world, id)
+      await revoke(world, { registrationId: id })
+      return register(world, id, withKey(world, id, key))
+    },
+  },
+  {
+    reason: 'CertificateRevoked',
+    says: /stolen from the yard/,
+    attempt: async (world, id) => {
+      const leaf = await createSelfSigned(id)
+      const x509 = { clientCertificates: { primary: { certificate: leaf.certificate } } }
+      await enroll(world, id, { attestation: { type: 'x509', x509 } })
+      await revoke(world, { thumbprint: sha256Thumbprint(leaf.certificate) })
+      return register(world, id, withCertificate({ certificate: leaf.certificate, key: leaf.key }))
+    },
+  },
+  {
+    reason: 'EndorsementKeyRevoked',
+    says: /the endorsement key of \S+.*stolen from the yard/,
+    attempt: async (world, id) => {
+      const { endorsementKey, storageRootKey } = newChip()
+      const tpm = { endorsementKey: endorsementKey.toString('base64') }
+      await enroll(world, id, { attestation: { type: 'tpm', tpm } })
+      await revoke(world, tpm)
+      const body = { registrationId: id, tpm: { ...tpm, storageRootKey: storageRootKey.toString('base64') } }
+      return register(world, id, { body })
+    },
+  },
+]
+
+async function revoke({ plane, instance }: World, subject: object): Promise<void> {
+  const body = { ...subject, reason: 'stolen from the yard' }
+  await plane.call('POST', plane.path(instance, '/revoke'), { body })
+}
