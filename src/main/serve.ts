@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { ConfigurationError, readConfiguration } from './configuration.ts'
+import { holdDataFolder } from './data-folder.ts'
 import { connectionFacts, portWarnings, welcome, writeConnectionFile } from './facts.ts'
 import { openHubward } from './hubward.ts'
 import { openLog } from './log.ts'
@@ -9,6 +10,7 @@ import { openLog } from './log.ts'
 async function serve(): Promise<void> {
   const configuration = readConfiguration(process.argv.slice(2), process.env)
   const stopped = stopRequested()
+  using _ = holdDataFolder(resolve(configuration.data))
   // Its presence says that the service is ready, so what an earlier run left goes first.
   rmSync(join(configuration.data, 'connection.env'), { force: true })
 
