@@ -98,6 +98,7 @@ export function throttle(limits: (service: ProvisioningService) => Limits, store
 /** A token bucket, kept as the moment at which it will be full again. */
 class Bucket {
   #full = -Infinity
+  #interval = 0
   #turnedAway = 0
 
   /**
@@ -105,6 +106,9 @@ class Bucket {
    * are there, and owes them; undefined, with nothing taken, if that is longer than `patience`.
    */
   take(now: number, interval: number, tokens: number, fills: number, patience: number): number | undefined {
+    // What was owed by another limit says nothing about this one.
+    if (interval !== this.#interval) this.#full = -Infinity
+    this.#interval = interval
     const full = Math.max(this.#full, now) + tokens * interval
     const wait = Math.max(0, full - now - fills)
     if (wait > patience) return undefined

@@ -66,8 +66,11 @@ test('whoever queues has its turn, also after a stop that does not wait for it',
   await service.stop()
   assert.ok(performance.now() - began < 8000, 'the stop did not wait for a turn that is a minute off')
   await service.restart()
-  const polled = await poll(at, 'second', operationId)
-  assert.equal(polled.json()['status'], 'assigned', polled.text)
+  // It has its turn at the start, with whoever else was left waiting.
+  let polled = await poll(at, 'second', operationId)
+  for (let polls = 0; statusOf(polled) === 'assigning' && polls < 50; polls++)
+    polled = await poll(at, 'second', operationId)
+  assert.equal(statusOf(polled), 'assigned', polled.text)
 })
 
 test('devices of the Node SDK that queue are provisioned, over HTTPS and MQTT', async () => {
@@ -89,8 +92,8 @@ test('devices of the Node SDK that queue are provisioned, over HTTPS and MQTT', 
 })
 
 test('the Node SDK over MQTT comes back after a 429 by itself', async () => {
-  const at = await tenant('patient', { registrationsPerMinute: 60, pollsPerTenSeconds: 1000 })
-  await crowd(at, 126)
+  const at = await tenant('patient', { registrationsPerMinute: 1 })
+  await crowd(at, 2)
   await using runner = await openNodeRunner({ caFile: service.caFile })
   const symmetricKey = derivedKey(groupKey, 'patient')
   const running = runner.run({
