@@ -6,6 +6,7 @@ import { explainCommand } from './explain.ts'
 import { Failure } from './failure.ts'
 import { hubCommands } from './hub.ts'
 import { instanceCommands } from './instances.ts'
+import { issuerCommands } from './issuers.ts'
 import { keyCommands } from './keys.ts'
 import { linkedHubCommands } from './linked-hubs.ts'
 import { policyCommands } from './policies.ts'
@@ -46,6 +47,7 @@ for (const commands of [
   keyCommands,
   revocationCommands,
   tokenCommands,
+  issuerCommands,
   deviceCommands,
 ]) {
   program.addCommand(commands())

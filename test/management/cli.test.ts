@@ -198,6 +198,19 @@ test('a connection string is enough for enrollments, and a token of a role for w
   assert.match(await complaint('instance', 'list', ...as), /HTTP 401/)
 })
 
+test('an issuer is trusted with rules, listed and trusted no more', async () => {
+  const rules = ['--rule', 'groups=plant:operators:DataContributor@hubward', 'roles=admin:Owner']
+  const at = ['--issuer', 'https://login.example', '--jwks-url', 'https://login.example/keys']
+  const created = await hubward('issuer', 'create', '--name', 'corporate', ...at, ...rules)
+  assert.deepEqual(created['rules'], [
+    { claim: 'groups', value: 'plant:operators', role: 'DataContributor', scope: 'hubward' },
+    { claim: 'roles', value: 'admin', role: 'Owner', scope: '*' },
+  ])
+  assert.match((await run(['issuer', 'list', '-o', 'table'])).output, /corporate +https:\/\/login\.example/)
+  await hubward('issuer', 'delete', '--name', 'corporate')
+  assert.match(await complaint('issuer', 'create', '--name', 'x', ...at, '--rule', 'nothing'), /is no rule\.\nSuch as/)
+})
+
 test('a failure says what to do next', async () => {
   const nowhere = await run(['instance', 'list'], join(folder, 'none'))
   assert.match(nowhere.complaint, /data folder of a running service .* or give --endpoint/)
