@@ -57,15 +57,10 @@ export async function applyInitialTwin(hub: IotHub, deviceId: string, twin: Init
 }
 
 /**
- * Create the device with the whole of another hub's twin, or else with its first configuration. An identity of that name that
- * is there already goes: it is not what the device had.
+ * Create the device, with the whole of another hub's twin where there is one. An identity of that name that is there already
+ * goes: it is not what the device had.
  */
-export async function createAnew(
-  hub: IotHub,
-  wanted: WantedDevice,
-  twin: TwinData | undefined,
-  initialTwin: InitialTwin | undefined,
-): Promise<void> {
+export async function createAnew(hub: IotHub, wanted: WantedDevice, twin: TwinData | undefined): Promise<void> {
   const create = async () =>
     twin ? await hub.createWithTwin(newIdentity(wanted), twin) : (await hub.create(newIdentity(wanted))) !== undefined
   for (let attempt = 0; !(await create()); attempt++) {
@@ -73,7 +68,6 @@ export async function createAnew(
       throw new Refusal('HubUnavailable', `${hub.hostName}: the identity of ${wanted.deviceId} keeps coming back`)
     await hub.remove(wanted.deviceId)
   }
-  if (!twin) await applyInitialTwin(hub, wanted.deviceId, initialTwin)
 }
 
 /** A twin's content without what its hub keeps for itself: versions, metadata, times. */

@@ -83,8 +83,7 @@ async function reset(
   await onStep?.('journaled')
   await hub.remove(device.deviceId)
   await onStep?.('emptied')
-  await createAnew(hub, device, undefined, twinOf(placement, placing))
-  await onStep?.('made')
+  await makeWhole(hub, device, undefined, placement, placing)
   const { primaryKey } = await ensureDevice(hub, device, true)
   return provisioned(placement.to, placement.payload, hub, primaryKey, placing)
 }
@@ -107,13 +106,12 @@ async function move(
     placement = { ...placement, twin: twin && { ...twin }, to: { ...placement.to, substatus } }
     await journal.begin(placement, true)
     await onStep?.('journaled')
-    await createAnew(hub, device, twin, twinOf(placement, placing))
-    await onStep?.('made')
+    await makeWhole(hub, device, twin, placement, placing)
     placement = { ...placement, phase: 'removing' }
     await journal.begin(placement, true)
     await onStep?.('committed')
   } else if (!(await hub.device(device.deviceId))) {
-    await createAnew(hub, device, storedTwin(placement), twinOf(placement, placing))
+    await makeWhole(hub, device, storedTwin(placement), placement, placing)
   }
   const { primaryKey } = await ensureDevice(hub, device, true)
   const leftover = oldLink && (await removeOld(oldLink, device.deviceId, placing))
@@ -121,6 +119,20 @@ async function move(
   if (!oldLink) note(placing, String(placement.from), 'is not linked any more: the identity there could not be removed')
   if (placement.twin?.['reported'] && !begun) await checkReported(hub, device.deviceId, placing)
   return { ...provisioned(placement.to, placement.payload, hub, primaryKey, placing), leftover }
+}
+
+/** The device with what it had, or with its first configuration. */
+async function makeWhole(
+  hub: IotHub,
+  device: WantedDevice,
+  twin: TwinData | undefined,
+  placement: Placement,
+  placing: Placing,
+): Promise<void> {
+  await createAnew(hub, device, twin)
+  await placing.onStep?.('created')
+  if (!twin) await applyInitialTwin(hub, device.deviceId, twinOf(placement, placing))
+  await placing.onStep?.('made')
 }
 
 /** As it is now; or, where the old hub has lost the device, as it was when the move began. */

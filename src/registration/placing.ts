@@ -33,7 +33,8 @@ export interface PlaceStages {
 }
 
 /** Between any two of these the process may die. */
-export type Step = 'begun' | 'read' | 'journaled' | 'emptied' | 'made' | 'committed' | 'removed' | 'placed' | 'ended'
+export type Step =
+  'begun' | 'read' | 'journaled' | 'emptied' | 'created' | 'made' | 'committed' | 'removed' | 'placed' | 'ended'
 
 /** A device on its way to a hub. */
 export interface Placing extends PlaceStages {

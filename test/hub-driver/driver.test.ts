@@ -4,7 +4,7 @@ import { hubGuard, type HubGuard, type LinkHealth } from '../../src/hub/guard.ts
 import { httpsTransport } from '../../src/hub/https-transport.ts'
 import { iotHub, type IotHub } from '../../src/hub/iot-hub.ts'
 import { probe } from '../../src/hub/probe.ts'
-import { createAnew, ensureDevice, twinData } from '../../src/hub/provision.ts'
+import { applyInitialTwin, createAnew, ensureDevice, twinData } from '../../src/hub/provision.ts'
 import { hubTransport } from '../../src/main/hub-transport.ts'
 import { Secret } from '../../src/model/secret.ts'
 import type { LinkedHub } from '../../src/model/service.ts'
@@ -90,15 +90,16 @@ for (const [name, openHub] of hubs) {
     const device = newDevice()
     await ensureDevice(hub, device, false)
     const twin = { tags: { site: 'north' }, desired: { mode: 'eco' }, reported: { firmware: '1.2' } }
-    await createAnew(hub, device, twin, { tags: { not: 'this' } })
+    await createAnew(hub, device, twin)
     assert.deepEqual(twinData((await hub.twin(device.deviceId))!), twin)
     assert.equal(await hub.createWithTwin({ deviceId: device.deviceId, authentication: { type: 'sas' } }, twin), false)
   })
 
   test(`${name}: a device made anew without a twin gets its first configuration only`, async () => {
     const device = newDevice()
-    await createAnew(hub, device, { reported: { old: true } }, undefined)
-    await createAnew(hub, device, undefined, {
+    await createAnew(hub, device, { reported: { old: true } })
+    await createAnew(hub, device, undefined)
+    await applyInitialTwin(hub, device.deviceId, {
       tags: { line: 4 },
       properties: { desired: { $version: 7, mode: 'new' } },
     })

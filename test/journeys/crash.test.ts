@@ -35,7 +35,7 @@ const initial = { tags: { line: 'initial' }, desired: { mode: 'initial' }, repor
 const changed = { tags: { line: 'changed' }, desired: { mode: 'changed' }, reported: { firmware: '1.2' } }
 const migrate = { updateHubAssignment: true, migrateDeviceData: true }
 const reset = { updateHubAssignment: true, migrateDeviceData: false }
-const moving = ['begun', 'read', 'journaled', 'made', 'committed', 'removed', 'placed', 'ended']
+const moving = ['begun', 'read', 'journaled', 'created', 'made', 'committed', 'removed', 'placed', 'ended']
 const custom = {
   allocationPolicy: 'custom',
   customAllocationDefinition: { webhookUrl: 'https://in-process/to-and-fro', apiVersion: '2021-10-01' },
@@ -60,7 +60,7 @@ const journeys: readonly Journey[] = [
   },
   {
     name: 'a reset where the device is',
-    steps: ['begun', 'journaled', 'emptied', 'made', 'placed', 'ended'],
+    steps: ['begun', 'journaled', 'emptied', 'created', 'made', 'placed', 'ended'],
     entry: { iotHubs: [hubs[0]], reprovisionPolicy: reset },
     registered: true,
     hub: 0,
