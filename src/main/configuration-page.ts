@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { settingsTable } from './configuration.ts'
+import { settingsTable } from './settings.ts'
 
 // Writes docs/configuration.md from the table of settings; a test fails while the two differ.
 const page = `# Configuration

@@ -3,7 +3,8 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { ConfigurationError, readConfiguration, settings, settingsTable } from './configuration.ts'
+import { ConfigurationError, readConfiguration } from './configuration.ts'
+import { settings, settingsTable } from './settings.ts'
 
 const file = (content: unknown) => {
   const path = join(mkdtempSync(join(tmpdir(), 'hubward-configuration-')), 'hubward.json')
