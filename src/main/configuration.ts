@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 
-import { settingEntries, settings } from './settings.ts'
+import { settingEntries, type settings } from './settings.ts'
 
 /** The settings of one run. */
 export type Configuration = { readonly [key in keyof typeof settings]: ReturnType<(typeof settings)[key]['read']> & {} }
