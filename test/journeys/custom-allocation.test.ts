@@ -6,7 +6,7 @@ import { after, beforeEach, test } from 'node:test'
 import { openNodeRunner } from '../../sdk/runner.ts'
 import { symmetricGroup, symmetricIndividual, x509GroupByRoot, x509Individual } from '../fixtures/enrollments.ts'
 import { startService, type Service } from '../fixtures/service.ts'
-import { deviceAt } from './hub-devices.ts'
+import { deviceAt, eventually } from './hub-devices.ts'
 
 const network = '127.70.4'
 const [first, second] = [`${network}.2`, `${network}.3`]
@@ -39,7 +39,7 @@ const webhookUrl = `http://${functions}:${typeof address === 'object' ? address?
 
 const service = await startService({
   network,
-  args: ['--webhook-http', 'allow', '--webhook-networks', functions, '--policy-time', '500'],
+  args: ['--webhook-http', 'allow', '--webhook-networks', functions, '--policy-time', '500', '--log', 'json'],
 })
 const runner = await openNodeRunner({ caFile: service.caFile })
 after(async () => {
@@ -202,9 +202,27 @@ test('with a fallback named, a device whose code failed is allocated by it', asy
   assert.equal(result.status, 'assigned')
 })
 
-test('what stands in a webhook’s query is nowhere in the log', () => {
+test('each call stands in the decision record with its outcome and duration, and what may be secret is masked', async () => {
+  const { id } = await provision({})
+  const shown = webhookUrl.replace(/\?.*/, '?****')
+  const findings = () =>
+    service
+      .log()
+      .split('\n')
+      .flatMap((line) =>
+        line.includes(`"registrationId":"${id}"`) ? [JSON.parse(line) as { decision: Decision }] : [],
+      )
+      .flatMap(({ decision }) => decision.findings)
+  assert.ok(await eventually(async () => findings().length > 0))
+  const custom = findings().find((finding) => finding['step'] === 'custom')
+  assert.deepEqual([custom?.['asked'], custom?.['found']], [shown, `answered ${second}`])
+  assert.ok(Number(custom?.['milliseconds']) >= 0)
   assert.doesNotMatch(service.log(), /very-secret/)
 })
+
+interface Decision {
+  readonly findings: readonly Json[]
+}
 
 interface Provisioning {
   readonly kind?: typeof symmetricIndividual
