@@ -284,9 +284,12 @@ function proxiesOf({ proxyPeers }: Configuration): ((address: string) => boolean
   }
 }
 
-/** Showing keys is worth a line too; reading what is no secret is not. */
-function isChange({ operationName }: AuditLine): boolean {
-  return operationName !== 'Get' && operationName !== 'Query' && operationName !== 'Unknown'
+/**
+ * Showing keys is worth a line too; reading what is no secret is not. What strangers try is not either: they could push out what
+ * operators did.
+ */
+function isChange({ operationName, principal }: AuditLine): boolean {
+  return principal !== undefined && operationName !== 'Get' && operationName !== 'Query' && operationName !== 'Unknown'
 }
 
 function auditRetention({ auditMegabytes, auditFiles, auditDays }: Configuration): AuditRetention {

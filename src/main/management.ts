@@ -59,7 +59,8 @@ export async function openManagement(parts: ManagementParts): Promise<Management
     log: {
       audit: (line) => {
         log.info({ audit: line }, `${line.operationName} ${line.resultType}`)
-        audit(line)
+        // Strangers could push out what administrators did.
+        if (line.principal !== undefined) audit(line)
       },
       fault: onFault,
     },

@@ -35,7 +35,7 @@ export const advice = {
   MethodNotAllowed: ['both', 'Use PUT to register, GET for operations, POST to look a registration up.'],
   BodyTooLarge: [
     'both',
-    'Send less: 96 KiB, or what the limits of the instance say. Payloads are meant for a few facts.',
+    'Send less: 96 KiB, or a payload of what the limits of the instance say. It is meant for a few facts.',
   ],
   MediaTypeUnsupported: ['both', 'Say Content-Type: application/json.'],
 

@@ -12,7 +12,7 @@ export interface Limits {
   readonly symmetricKeyGroups: number
   readonly caCertificates: number
   readonly linkedHubs: number
-  /** Of a request, or of a device's payload. */
+  /** Of a device's payload; every request ends at 96 KiB. */
   readonly messageBytes: number
 }
 

@@ -90,6 +90,9 @@ test('every change, of an operator or an administrator, is one line of the audit
   await service.operate('GET', '/enrollments/audited')
   await service.operate('PUT', '/enrollments/audited', { registrationId: 'audited', attestation }, { expect: 409 })
   await plane.call('PUT', plane.path('hubward', '/limits'), { body: { pollsPerTenSeconds: 7 } })
+  const stranger = { method: 'PUT', path: '/enrollments/audited?api-version=2021-10-01', body: {} }
+  assert.equal((await service.https(stranger)).status, 401)
+  await plane.call('PUT', plane.path('hubward', '/limits'), { body: {}, token: 'nobody', expect: 401 })
   const text = await readFile(join(service.dataFolder, 'audit.log'), 'utf8')
   const lines = text
     .trim()
