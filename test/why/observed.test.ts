@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { openNodeRunner } from '../../sdk/runner.ts'
 import { askHttps } from '../fixtures/https.ts'
 import { sasToken } from '../fixtures/sas.ts'
 import { openControlPlane } from '../management/control-plane.ts'
@@ -107,9 +108,11 @@ test('every change, of an operator or an administrator, is one line of the audit
       ['Upsert', 'ClientError'],
     ],
   )
-  const [change] = audited[1]?.['changes'] as [{ before: { deviceId: string }; after: { deviceId: string } }]
+  const [, replaced] = audited
+  assert.ok(replaced)
+  const [change] = replaced['changes'] as [{ before: { deviceId: string }; after: { deviceId: string } }]
   assert.deepEqual([change.before.deviceId, change.after.deviceId], ['one', 'two'])
-  assert.deepEqual(audited[1]?.['principal'], { kind: 'sas', policy: 'provisioningserviceowner' })
+  assert.deepEqual(replaced['principal'], { kind: 'sas', policy: 'provisioningserviceowner' })
   const limits = lines.find(({ operationName }) => operationName === 'PutLimits')
   assert.deepEqual(limits?.['change'], { before: {}, after: { pollsPerTenSeconds: 7 } })
   assert.match(String(limits?.['principal']), /^token:/)
@@ -132,6 +135,33 @@ test('decisions are listed page by page, and told in words to whoever asks for t
   assert.match(told.text, /^\S+ {2}refused: EnrollmentNotFound\n {2}device +again-and-again at ID scope /)
   assert.match(told.text, /what to do +Enroll the device/)
 })
+
+test('a device of the Node SDK leaves a record of its assignment over every transport, with the name of the SDK', async () => {
+  await using runner = await openNodeRunner({ caFile: service.caFile })
+  for (const [transport, protocol] of transports) {
+    const registrationId = `sdk-${transport}`
+    await service.operate('PUT', `/enrollments/${registrationId}`, { registrationId, attestation })
+    const { deviceHost: host, idScope } = service
+    const result = await runner.run({ host, idScope, registrationId, transport, attestation: { symmetricKey: key } })
+    assert.equal(result.status, 'assigned', JSON.stringify(result))
+    const { value } = (await plane.call('GET', `/decisions?registrationId=${registrationId}`)).json()
+    const [told, ...more] = value as { [member: string]: unknown; findings: { step: string; call?: string }[] }[]
+    assert.ok(told && more.length === 0, `${more.length + 1} records over ${transport}`)
+    const { outcome, assignedHub, userAgent, findings } = told
+    assert.deepEqual([outcome, told['protocol'], assignedHub], ['assigned', protocol, result.assignedHub])
+    assert.match(String(userAgent), /azure-iot-provisioning/)
+    const steps = findings.map(({ step, call }) => call ?? step)
+    assert.deepEqual(steps.slice(0, 4), ['candidate', 'attested', 'allocation', 'create the device'])
+  }
+})
+
+const transports = [
+  ['http', 'Http'],
+  ['mqtt', 'Mqtt'],
+  ['mqtt-ws', 'Mqtt'],
+  ['amqp', 'Amqp'],
+  ['amqp-ws', 'Amqp'],
+] as const
 
 test('decisions outlive the process that made them', async () => {
   await register('before-the-stop')
