@@ -30,7 +30,7 @@ export async function withBackoff<T>({ until, clock, random }: Patience, attempt
         ? refusal.retryAfter * 1000 + wait * random() // those who were told the same do not come back as one
         : wait * (0.5 + random())
       if (clock() + pause > until) throw refusal
-      await delay(pause)
+      await delay(pause, undefined, { ref: false })
     }
   }
 }

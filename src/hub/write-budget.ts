@@ -33,7 +33,7 @@ export function writeBudget(hostName: string, perMinute: number, clock: Clock): 
       }
       due = Math.max(due, clock() - burst) + interval
       waiting++
-      if (pause > 0) await delay(pause)
+      if (pause > 0) await delay(pause, undefined, { ref: false })
       waiting--
     },
   }

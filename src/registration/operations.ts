@@ -17,13 +17,15 @@ export interface Operations {
   readonly settle: (leftover: Operation) => void
   /** An operation that this node is running. */
   readonly find: (idScope: IdScope, id: string) => Operation | undefined
-  /** Settles when nothing is running; what waits to be tried again waits for the next start. */
+  /** Settles when nothing is running, or after a few seconds; what has not ended then goes on at the next start. */
   readonly idle: () => Promise<void>
 }
 
 /** Polls find an operation for this long. [device-wire §9.2] */
 const kept = 60 * 60 * 1000
 const sweepEvery = 60 * 1000
+/** Milliseconds that stopping waits for what is under way. */
+const longestStop = 5000
 
 interface Run {
   readonly operation: Operation
@@ -44,6 +46,7 @@ export function operations(stages: Stages): Operations {
   const runs = new Map<string, Run>()
   const waiting = new Set<NodeJS.Timeout>()
   let sweptAt = clock()
+  let stopped = false
 
   async function run(attested: Attested): Promise<Operation> {
     sweep()
@@ -75,6 +78,8 @@ export function operations(stages: Stages): Operations {
     const key = keyOf(operation)
     const beforeEnd = async () => {
       await begun.promised
+      // What did not end in time is the next start's: a node that is stopping would end it without its hub.
+      if (stopped) await new Promise(() => {})
       begun.ending = true
     }
     const start = () => conclude(attested, operation, beforeEnd, stages)
@@ -87,7 +92,7 @@ export function operations(stages: Stages): Operations {
     const startsAt = wait > 0 ? clock() + wait : undefined
     const begun: Run = { operation, purpose: JSON.stringify(toResume(attested)), ended, ending: false, startsAt }
     runs.set(key, begun)
-    ended.catch((fault: unknown) => onFault(fault, attested.trackingId))
+    ended.catch((fault: unknown) => stopped || onFault(fault, attested.trackingId))
     tellEnd(ended, attested)
     return begun
   }
@@ -164,7 +169,11 @@ export function operations(stages: Stages): Operations {
       waiting.forEach((timer) => clearTimeout(timer))
       // Whoever waits for a turn was promised it: the store knows, and the next start goes on with it.
       for (const [key, run] of runs) if (waitOf(run) > 0) runs.delete(key)
-      while (runs.size > 0) await Promise.allSettled([...runs.values()].map(({ ended }) => ended))
+      // What waits for a hub may wait long; it was promised too, or its device will ask again.
+      for (const end = clock() + longestStop; runs.size > 0 && clock() < end;) {
+        await within(Promise.allSettled([...runs.values()].map(({ ended }) => ended)), end - clock())
+      }
+      stopped = true
     },
   }
 }

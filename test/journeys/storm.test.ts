@@ -42,6 +42,28 @@ test('a storm drains as fast as its hub takes it, and devices are told how long 
   }
 })
 
+test('a stop does not wait for a storm to pass, and the next start goes on with it', async () => {
+  const devices = await Promise.all(
+    Array.from({ length: 40 }, (_, number) =>
+      enrollDevice(service, `stopped-${number}`, { allocationPolicy: 'static', iotHubs: [fake.hostName] }),
+    ),
+  )
+  const accepted = await Promise.all(devices.map((device) => api.register(device)))
+  const startedAt = Date.now()
+  assert.equal(await service.stop(), 0)
+  assert.ok(Date.now() - startedAt < 12_000)
+  const placed = devices.filter(({ registrationId }) => fake.devices.has(registrationId)).length
+  assert.ok(placed < 36, `${placed} were placed before the stop`)
+  await service.restart()
+  const ended = async (index: number) => {
+    const { operationId } = accepted[index]!.json()
+    const { status } = (await api.poll(devices[index]!, String(operationId))).json()
+    return status === 'assigned'
+  }
+  const all = async () => (await Promise.all(devices.map((_, index) => ended(index)))).every(Boolean)
+  assert.ok(await eventually(all, 40_000))
+})
+
 test('a first assignment that the hub refuses half way leaves nothing there', async () => {
   const initialTwin = { tags: { line: 4 } }
   const entry = { allocationPolicy: 'static', iotHubs: [fake.hostName], initialTwin }
