@@ -29,6 +29,8 @@ export interface BundledHubOptions {
 /** Small IoT Hubs in one database; disposing it cuts every device and waits for the last write. */
 export interface BundledHub extends HttpApi, AsyncDisposable {
   readonly hostNames: readonly string[]
+  /** Those that were not there before. */
+  readonly newHostNames: readonly string[]
   /** A service connection string, policy `iothubowner` if none is named; throws if there is no such hub or policy. */
   readonly connectionString: (hostName: string, keyName?: string) => string
   /** The REST API of the hub that the Host header names; never rejects. */
@@ -50,15 +52,18 @@ export async function openBundledHub(options: BundledHubOptions): Promise<Bundle
   const database = Database.open(join(directory, 'hub.db'), migrations)
   const telemetry = new Telemetry(database, telemetryBytes)
   const hubs = new Map<string, Hub>()
+  const newHostNames: string[] = []
   for (const hostName of hostNames) {
     const name = hostName.toLowerCase()
-    const policies = await openPolicies(database, name)
+    const { policies, made } = await openPolicies(database, name)
+    if (made) newHostNames.push(hostName)
     const messaged = messagedDevices(database, name)
     hubs.set(name, { name, database, clock, policies, connections: new Connections(), telemetry, messaged, onFault })
   }
   const services = new Map(Array.from(hubs, ([name, hub]) => [name, { hub, tokens: new Map() }]))
   return {
     hostNames,
+    newHostNames,
     connectionString: (hostName, keyName = 'iothubowner') => connectionString(hubs, hostName, keyName),
     handle: (request) => handleRequest(services, request, clock, onFault),
     owns: isHubPath,

@@ -26,13 +26,13 @@ const read = 'select name, rights, primary_key, secondary_key from policy where 
 const insert =
   'insert into policy (hub, name, rights, primary_key, secondary_key) values (?, ?, ?, ?, ?) on conflict do nothing'
 
-/** The hub's policies; made, with keys of their own, when the hub is opened for the first time, and kept. */
-export async function openPolicies(database: Database, hub: string): Promise<Policies> {
+/** The hub's policies; made, with keys of their own, when the hub is opened for the first time (`made`), and kept. */
+export async function openPolicies(database: Database, hub: string): Promise<{ policies: Policies; made: boolean }> {
   const known = new Set(database.all(read, [hub]).map((row) => row.name))
   const missing = builtIn.filter(([name]) => !known.has(name))
   if (missing.length > 0) await database.write(missing.map(([name, rights]) => insertion(hub, name, rights)))
-  return new Map(
-    database.all(read, [hub]).map((row) => [
+  const policies = new Map(
+    database.all(read, [hub]).map((row): [string, Policy] => [
       String(row.name).toLowerCase(),
       {
         name: String(row.name),
@@ -41,6 +41,7 @@ export async function openPolicies(database: Database, hub: string): Promise<Pol
       },
     ]),
   )
+  return { policies, made: known.size === 0 }
 }
 
 function insertion(hub: string, name: string, rights: readonly Right[]): Write {

@@ -34,6 +34,7 @@ export function writeConnectionFile(folder: string, facts: ReadonlyMap<string, s
 }
 
 function serviceConnectionString(host: string, { first: { policy } }: Hubward): string {
+  if (!policy) return ''
   return `HostName=${host};SharedAccessKeyName=${policy.keyName};SharedAccessKey=${policy.primaryKey.revealBase64()}`
 }
 
@@ -56,7 +57,7 @@ export function welcome(
     `  Hubs           ${hubNames.join(', ')}   (bundled, linked)`,
     `  Listening on   ${listen.join(', ')}   (--listen :: lets other machines in)`,
     `  CA file        ${ca}`,
-    `  Service        ${fact('SERVICE_CONNECTION_STRING')}`,
+    `  Service        ${fact('SERVICE_CONNECTION_STRING') || 'its owner policy was deleted; "hubward policy list" shows the others'}`,
     `  Control plane  ${fact('MANAGEMENT_ENDPOINT')}`,
     ...(hubward.management.token === undefined
       ? []

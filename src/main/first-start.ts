@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { BundledHub } from '../bundled-hub/bundled-hub.ts'
 import { newIdScope } from '../model/identifiers.ts'
 import { Secret } from '../model/secret.ts'
 import type { LinkedHub, ProvisioningService, SharedAccessPolicy } from '../model/service.ts'
@@ -11,20 +12,20 @@ const ownerPolicy = 'provisioningserviceowner'
 /** By this it is known again when the service is started under another host name. */
 const firstName = 'hubward'
 
-/** The deployment's first instance, its owner policy, and what it is reached by. */
+/** The deployment's first instance, and the policy that its operator is told of; undefined once that was deleted. */
 export interface FirstInstance {
   readonly service: ProvisioningService
-  readonly policy: SharedAccessPolicy
+  readonly policy: SharedAccessPolicy | undefined
 }
 
 /**
  * The first instance: made at the first start, with an ID scope and keys of its own; later starts find it, under the host name
- * they are started with. Every bundled hub is linked to it.
+ * they are started with. A bundled hub is linked to it when either of them is new: what an operator unlinks stays unlinked.
  */
 export async function firstInstance(
   store: Store,
   hostName: string,
-  hubConnectionStrings: readonly string[],
+  bundled: Pick<BundledHub, 'hostNames' | 'newHostNames' | 'connectionString'>,
   clock: Clock,
 ): Promise<FirstInstance> {
   const known = await store.services.all()
@@ -32,18 +33,23 @@ export async function firstInstance(
     known.find(({ hostNames }) => hostNames.includes(hostName.toLowerCase())) ??
     known.find(({ name }) => name === firstName)
   const service = found ?? newService(hostName, clock)
-  const policy = (found && (await store.policies.get(found.idScope, ownerPolicy))) ?? newPolicy()
-  const linked = new Set((await store.linkedHubs.all(service.idScope)).map((hub) => hub.hostName.toLowerCase()))
-  const hubs = hubConnectionStrings.map(linkedHub).filter((hub) => !linked.has(hub.hostName.toLowerCase()))
+  const made = found ? undefined : newPolicy()
+  const hubs = (found ? bundled.newHostNames : bundled.hostNames).map((name) =>
+    linkedHub(bundled.connectionString(name)),
+  )
   const hostNames = [...new Set([...service.hostNames, hostName.toLowerCase()])]
 
   await store.transact((write) => {
-    if (!found) write.services.create({ ...service, hostNames })
-    else if (hostNames.length > service.hostNames.length) write.services.replace({ ...service, hostNames })
-    write.policies.put(service.idScope, policy)
+    if (made) {
+      write.services.create({ ...service, hostNames })
+      write.policies.put(service.idScope, made)
+    } else if (hostNames.length > service.hostNames.length) write.services.replace({ ...service, hostNames })
     for (const hub of hubs) write.linkedHubs.put(service.idScope, hub)
   })
-  return { service: { ...service, hostNames }, policy }
+  return {
+    service: { ...service, hostNames },
+    policy: made ?? (await store.policies.get(service.idScope, ownerPolicy)),
+  }
 }
 
 /** The parts of an IoT hub's service connection string. Throws if it is none. */

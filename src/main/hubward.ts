@@ -104,7 +104,7 @@ export async function openHubward(
   const journal = opened.use(decisionJournal(store, decisionRetention(configuration), clock, onFault))
   const bundledHub = opened.use(await openBundledHub({ directory: data, hostNames: hubNames, clock, onFault }))
   const hubConnectionStrings = hubNames.map((hostName) => bundledHub.connectionString(hostName))
-  const first = await firstInstance(store, deviceHost, hubConnectionStrings, clock)
+  const first = await firstInstance(store, deviceHost, bundledHub, clock)
 
   const guard = watchedHubs(configuration, log, clock)
   const transport = guard.watch(hubTransport(bundledHub, opened.use(httpsTransport(hubCa(configuration)))))
@@ -129,6 +129,7 @@ export async function openHubward(
   const measures = metrics({
     store,
     clock,
+    running: () => register.running(),
     throttled: limits.throttled,
     hubs: guard.health,
     certificates: () => certificateExpiries(store),
