@@ -19,6 +19,8 @@ export interface Operations {
   readonly find: (idScope: IdScope, id: string) => Operation | undefined
   /** Settles when nothing is running, or after a few seconds; what has not ended then goes on at the next start. */
   readonly idle: () => Promise<void>
+  /** How many are running, or wait for their turn. */
+  readonly count: () => number
 }
 
 /** Polls find an operation for this long. [device-wire §9.2] */
@@ -165,6 +167,7 @@ export function operations(stages: Stages): Operations {
       const found = [...runs.values()].find(({ operation }) => operation.id === id && operation.idScope === idScope)
       return found && shown(found)
     },
+    count: () => runs.size,
     idle: async () => {
       waiting.forEach((timer) => clearTimeout(timer))
       // Whoever waits for a turn was promised it: the store knows, and the next start goes on with it.

@@ -59,6 +59,8 @@ export interface Registrar {
   readonly resume: () => Promise<void>
   /** Settles when no operation is running. */
   readonly idle: () => Promise<void>
+  /** How many operations are running, or wait for their turn. */
+  readonly running: () => number
 }
 
 export function registrar(stages: Stages): Registrar {
@@ -72,6 +74,7 @@ export function registrar(stages: Stages): Registrar {
     deprovision: (idScope, registrationId, wanted) =>
       deprovision(idScope, registrationId, wanted, { ...stages, settle: running.settle }),
     resume: () => resume(stages, running),
+    running: running.count,
     idle: running.idle,
   }
 }

@@ -52,8 +52,10 @@ test('metrics count attestations, registrations, assignments, refusals and what 
     'dps_refusals_total{instance="hubward",reason="TokenSignatureInvalid"}': 1,
     'dps_refusals_total{instance="hubward",reason="EnrollmentNotFound"}': 1,
     'dps_billable_operations_total{instance="hubward",kind="Register"}': 1,
-    'dps_http_requests_total{api="device",method="PUT",code="202"}': 1,
-    'dps_records{instance="hubward",type="Registration"}': 1,
+    'dps_http_requests_total{api="device",route="registrations/register",method="PUT",code="202"}': 1,
+    'dps_enrollments{instance="hubward",type="IndividualEnrollment"}': 1,
+    'dps_registrations{instance="hubward"}': 1,
+    dps_operations_in_flight: 0,
     'dps_hub_link_up{iot_hub="127.90.5.2"}': 1,
   }
   const found = Object.keys(expected).map((sample) => [sample, samples.get(sample)])

@@ -11,6 +11,8 @@ import type { Route } from './route.ts'
 export interface Measured {
   readonly store: Reader
   readonly clock: Clock
+  /** Operations that are running or wait for their turn. */
+  readonly running: () => number
   readonly throttled: () => ReadonlyMap<string, number>
   readonly hubs: () => readonly LinkHealth[]
   readonly certificates: () => Promise<readonly CertificateExpiry[]>
@@ -61,7 +63,7 @@ export function metrics(measured: Measured): Metrics {
   ])
   const hubCalls = seconds('dps_hub_call_duration_seconds', 'Calls to linked hubs.', ['iot_hub', 'op', 'code'])
   const webhooks = seconds('dps_webhook_duration_seconds', 'Custom allocation.', ['outcome'])
-  const requests = counter('dps_http_requests_total', 'Requests over HTTPS.', ['api', 'method', 'code'])
+  const requests = counter('dps_http_requests_total', 'Requests over HTTPS.', ['api', 'route', 'method', 'code'])
   const durations = seconds('dps_http_request_duration_seconds', 'Requests over HTTPS.', ['api'])
   gauges(measured, registers)
 
@@ -98,7 +100,7 @@ export function metrics(measured: Measured): Metrics {
         const startedAt = measured.clock()
         const response = await served.handle(request)
         const method = methods.has(request.method) ? request.method : 'other'
-        requests.inc({ api, method, code: response.status })
+        requests.inc({ api, route: routeOf(request.path), method, code: response.status })
         durations.observe({ api }, (measured.clock() - startedAt) / 1000)
         return response
       },
@@ -115,13 +117,28 @@ export function metrics(measured: Measured): Metrics {
   }
 }
 
+/** What of a path is a word of the API: neither IDs nor what strangers make up become names. */
+function routeOf(path: string): string {
+  const words = path
+    .toLowerCase()
+    .split('/')
+    .filter((word) => routeWords.has(word))
+  return words.slice(0, 2).join('/') || none
+}
+
+const routeWords = new Set(
+  'enrollments enrollmentgroups registrations query attestationmechanism register operations'.split(' '),
+)
 const methods = new Set(['GET', 'PUT', 'POST', 'PATCH', 'DELETE'])
 
 /** Looks, and says a value for each combination of labels. */
 type Look<T extends string> = (set: (labels: Partial<Record<T, string>>, value: number) => void) => Promise<void> | void
 
 /** What is asked for at the moment of the question. */
-function gauges({ store, clock, throttled, hubs, certificates, decisionsLost }: Measured, registers: Registry[]): void {
+function gauges(
+  { store, clock, running, throttled, hubs, certificates, decisionsLost }: Measured,
+  registers: Registry[],
+): void {
   const gauge = <T extends string>(name: string, help: string, labelNames: T[], look: Look<T>) =>
     new Gauge({
       name,
@@ -168,10 +185,19 @@ function gauges({ store, clock, throttled, hubs, certificates, decisionsLost }: 
   total('dps_decisions_lost_total', 'Decision records that could not be kept.', [], (set) => set({}, decisionsLost()))
 
   let counts: { readonly at: number; readonly of: readonly (readonly [string, string, number])[] } | undefined
-  gauge('dps_records', 'Enrollments, groups and registrations of an instance.', ['instance', 'type'], async (set) => {
+  const counted = async () => {
     if (!counts || clock() - counts.at > countedFor) counts = { at: clock(), of: await countRecords(store) }
-    for (const [instance, type, count] of counts.of) set({ instance, type }, count)
+    return counts.of
+  }
+  gauge('dps_enrollments', 'Enrollments and enrollment groups.', ['instance', 'type'], async (set) => {
+    for (const [instance, type, count] of await counted()) if (type !== 'Registration') set({ instance, type }, count)
   })
+  gauge('dps_registrations', 'Devices that registered.', ['instance'], async (set) => {
+    for (const [instance, type, count] of await counted()) if (type === 'Registration') set({ instance }, count)
+  })
+  gauge('dps_operations_in_flight', 'Registrations that are running or wait for their turn.', [], (set) =>
+    set({}, running()),
+  )
 }
 
 async function countRecords(store: Reader): Promise<(readonly [string, string, number])[]> {
