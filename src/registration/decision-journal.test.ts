@@ -109,3 +109,18 @@ test('what comes faster than it can be written is lost rather than kept waiting 
     for (let time = 0; time < 20_050; time++) journal.record(decision(time))
     assert.equal(journal.lost(), 50)
   }))
+
+test('who waits for what was recorded is not kept by what comes after', () =>
+  withStore(async (store) => {
+    await using journal = decisionJournal(store, generous, () => 5000, fail)
+    journal.record(decision(1))
+    let flooding = true
+    const flood = () => {
+      for (let time = 0; time < 60; time++) journal.record(decision(time))
+      if (flooding) setImmediate(flood)
+    }
+    flood()
+    await journal.written()
+    flooding = false
+    assert.ok((await count(store, idScope)) > 0)
+  }))

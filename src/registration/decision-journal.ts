@@ -46,24 +46,37 @@ export function decisionJournal(
   let sweptAt = -Infinity
   let timer: NodeJS.Timeout | undefined
   let writing: Promise<void> | undefined
+  /** The batch that is being written. */
+  let current: Promise<void> | undefined
+  let closed = false
+  let taken = 0
+  let handled = 0
 
   function write(): Promise<void> {
     clearTimeout(timer)
     timer = undefined
-    writing ??= drain().finally(() => (writing = undefined))
+    writing ??= drain().finally(() => {
+      writing = undefined
+      if (waiting.length > 0) timer ??= setTimeout(() => void write(), pause)
+    })
     return writing
   }
 
   async function drain(): Promise<void> {
     while (waiting.length > 0) {
-      const decisions = waiting.splice(0, batch)
-      try {
-        await add(decisions)
-      } catch (error) {
-        lost += decisions.length
-        onFault(error)
-      }
+      current = settle(waiting.splice(0, batch))
+      await current
     }
+  }
+
+  async function settle(decisions: readonly Decision[]): Promise<void> {
+    try {
+      await add(decisions)
+    } catch (error) {
+      lost += decisions.length
+      onFault(error)
+    }
+    handled += decisions.length
   }
 
   async function add(decisions: readonly Decision[]): Promise<void> {
@@ -102,19 +115,31 @@ export function decisionJournal(
     }
   }
 
+  /** Of what was taken until now: more may come all the time. */
   async function written(): Promise<void> {
-    while (waiting.length > 0 || writing) await write()
+    const until = taken
+    while (handled < until) {
+      void write()
+      await current
+    }
   }
 
   return {
     record: (decision) => {
-      if (waiting.length >= mostWaiting) lost++
-      else waiting.push(decision)
+      if (closed || waiting.length >= mostWaiting) {
+        lost++
+        return
+      }
+      waiting.push(decision)
+      taken++
       // The next drain takes it along.
       if (!writing) timer ??= setTimeout(() => void write(), pause)
     },
     lost: () => lost,
     written,
-    [Symbol.asyncDispose]: written,
+    [Symbol.asyncDispose]: () => {
+      closed = true
+      return written()
+    },
   }
 }
