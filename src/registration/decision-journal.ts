@@ -118,7 +118,8 @@ export function decisionJournal(
   /** Of what was taken until now: more may come all the time. */
   async function written(): Promise<void> {
     const until = taken
-    while (handled < until) {
+    const behind = () => handled < until
+    while (behind()) {
       void write()
       await current
     }
