@@ -1,6 +1,7 @@
 import { Conflict } from '../store/store.ts'
 
-const attempts = 10
+/** Of those who write one record at the same moment one gets through each time, so this is how many may. */
+const attempts = 200
 
 /**
  * Read, decide and write, again from the start when somebody else wrote in between, so that every answer is one that

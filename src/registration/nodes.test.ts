@@ -36,7 +36,7 @@ test('two nodes that take a device at the same moment, again and again, leave it
         await register(one, id)
       }
       await Promise.all(devices.flatMap((id) => nodes.flatMap((one) => [soon(one, id), soon(one, id)])))
-        for (const id of devices) {
+      for (const id of devices) {
         const where = names.filter((name) => hubs.get(name)!.devices.has(id))
         const registration = await store.registrations.get(idScope, id)
         assert.deepEqual(where, [registration?.assignment?.assignedHub], `${id} in round ${round}`)

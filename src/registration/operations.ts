@@ -1,5 +1,5 @@
 import type { Attested } from '../attestation/attestation.ts'
-import { newOperationId, registrationKey, type IdScope } from '../model/identifiers.ts'
+import { newOperationId, registrationKey } from '../model/identifiers.ts'
 import type { Operation } from '../model/registration.ts'
 import { conclude } from './conclude.ts'
 import { leftoverOf, leftoverPause, removeLeftover } from './leftovers.ts'
@@ -16,7 +16,7 @@ export interface Operations {
   /** See to it that a leftover goes, as often as it takes. */
   readonly settle: (leftover: Operation) => void
   /** An operation that this node is running. */
-  readonly find: (idScope: IdScope, id: string) => Operation | undefined
+  readonly find: (device: Pick<Operation, 'idScope' | 'registrationId'>, id: string) => Operation | undefined
   /** Settles when nothing is running, or after a few seconds; what has not ended then goes on at the next start. */
   readonly idle: () => Promise<void>
   /** How many are running, or wait for their turn. */
@@ -163,9 +163,9 @@ export function operations(stages: Stages): Operations {
       else void Promise.allSettled([before.ended]).then(() => begin(attested, operation))
     },
     settle: (leftover) => settle(leftover),
-    find: (idScope, id) => {
-      const found = [...runs.values()].find(({ operation }) => operation.id === id && operation.idScope === idScope)
-      return found && shown(found)
+    find: (device, id) => {
+      const found = runs.get(keyOf(device))
+      return found?.operation.id === id ? shown(found) : undefined
     },
     count: () => runs.size,
     idle: async () => {

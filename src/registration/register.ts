@@ -122,7 +122,8 @@ async function status(
     const { service, registrationId } = await authenticated(request, stages)
     const retryAfter = stages.limits?.poll(service, registrationId)
     const operation =
-      running.find(service.idScope, operationId) ?? (await stages.store.operations.get(service.idScope, operationId))
+      running.find({ idScope: service.idScope, registrationId }, operationId) ??
+      (await stages.store.operations.get(service.idScope, operationId))
     if (!operation || registrationKey(operation.registrationId) !== registrationKey(registrationId)) {
       throw new Refusal('OperationAbsent', `${registrationId} has no operation ${operationId.slice(0, 100)}`)
     }
