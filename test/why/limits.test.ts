@@ -57,6 +57,16 @@ test('a herd is let in as far as the limit goes, queues in its order, and only w
   }
 })
 
+test('a tenant that is flooded takes nothing from another: its devices are served at once, and its operators too', async () => {
+  const loud = await tenant('loud', { registrationsPerMinute: 2, serviceOperationsPerMinute: 3 })
+  const quiet = await tenant('quiet', { registrationsPerMinute: 2, serviceOperationsPerMinute: 5 })
+  const flood = (await crowd(loud, 20)).map(statusOf)
+  assert.ok(flood.includes(429001), 'the flooded tenant is beyond its queue')
+  for (const id of ['calm-1', 'calm-2']) assert.equal(statusOf(await register(quiet, id)), 'assigned')
+  for (const expect of [200, 200, 200, 429]) await plane.operate(loud, 'GET', '/enrollmentGroups/all', { expect })
+  await plane.operate(quiet, 'GET', '/enrollmentGroups/all', { expect: 200 })
+})
+
 test('whoever queues has its turn, also after a stop that does not wait for it', async () => {
   const at = await tenant('turns', { registrationsPerMinute: 1 })
   assert.equal(statusOf(await register(at, 'first')), 'assigned')
