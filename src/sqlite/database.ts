@@ -84,8 +84,10 @@ export class Database implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     while (this.#waiting.size > 0) await Promise.allSettled([...this.#waiting.values()].map(({ promise }) => promise))
-    await Promise.all([stop(this.#checkpointer), stop(this.#writer)])
+    await stop(this.#checkpointer)
+    // The writer last: whoever closes last moves the WAL into the file, which a reader cannot.
     this.#reader.close()
+    await stop(this.#writer)
   }
 
   #statement(sql: string): StatementSync {
