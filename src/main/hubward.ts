@@ -1,5 +1,4 @@
-import { mkdirSync, readFileSync } from 'node:fs'
-import { hostname } from 'node:os'
+import { mkdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Logger } from 'pino'
 import type { Allocation } from '../allocation/allocate.ts'
@@ -19,12 +18,11 @@ import { iotHub } from '../hub/iot-hub.ts'
 import { admitsAddress } from '../model/ip-filter.ts'
 import { limitsOf, presets } from '../model/limits.ts'
 import type { LinkedHub } from '../model/service.ts'
-import { decisionJournal, type Retention } from '../registration/decision-journal.ts'
+import { decisionJournal } from '../registration/decision-journal.ts'
 import { registrar, type Stages } from '../registration/register.ts'
 import { cachedStore } from '../store/cached-store.ts'
 import { deploymentKey } from '../store/deployment-key.ts'
 import { openSqliteStore } from '../store/sqlite-store.ts'
-import type { Reader } from '../store/store.ts'
 import { deviceAmqp } from '../transport/amqp.ts'
 import { largestRequest, type DeviceTransport } from '../transport/answer.ts'
 import { deviceHttps } from '../transport/https.ts'
@@ -44,17 +42,23 @@ import { deviceMqtt } from '../transport/mqtt.ts'
 import { serviceApi } from '../transport/service-api/service-api.ts'
 import type { AmqpLimits } from '../wire/amqp/service.ts'
 import type { MqttLimits } from '../wire/mqtt/connection.ts'
-import { networks } from '../wire/networks.ts'
-import { serverCertificate, type ServerCertificate } from './certificates.ts'
-import { openAuditFile, type AuditRetention } from './audit-file.ts'
-import { ConfigurationError, type Configuration } from './configuration.ts'
+import { openAuditFile } from './audit-file.ts'
+import type { Configuration } from './configuration.ts'
+import {
+  auditRetention,
+  certificateFor,
+  decisionRetention,
+  hubCa,
+  managementEndpoint,
+  proxiesOf,
+} from './configured.ts'
 import { customCode } from './custom-code.ts'
 import { firstInstance, type FirstInstance } from './first-start.ts'
 import { hubTransport } from './hub-transport.ts'
 import { probeLinks, watchedHubs } from './hub-links.ts'
 import { latencySources } from './latency-sources.ts'
 import { logDecision } from './log.ts'
-import { administratorToken, managementAddress, openManagement, watchCertificates } from './management.ts'
+import { administratorToken, openManagement, watchCertificates } from './management.ts'
 
 /** A running service; disposing it lets what is under way finish, then closes everything. */
 export interface Hubward extends AsyncDisposable {
@@ -257,50 +261,10 @@ export async function openHubward(
   }
 }
 
-/** The operator's own certificate, or one of our making. */
-async function certificateFor(configuration: Configuration, data: string, store: Reader): Promise<ServerCertificate> {
-  const { tlsCertificate, tlsKey, tlsCa, deviceHost, hubNames } = configuration
-  if (tlsCertificate !== '') {
-    const certificate = readFileSync(tlsCertificate, 'utf8')
-    return { certificate, key: readFileSync(tlsKey, 'utf8'), caFile: resolve(tlsCa || tlsCertificate) }
-  }
-  const instances = (await store.services.all()).flatMap(({ hostNames }) => hostNames)
-  const ours = [hostname(), 'localhost', '127.0.0.1', '::1', managementAddress(configuration)]
-  const names = new Set([deviceHost, ...hubNames, ...ours, ...instances])
-  return serverCertificate(data, [...names], Date.now)
-}
-
-function managementEndpoint(configuration: Configuration, { port }: ManagementListener): string {
-  const address = managementAddress(configuration)
-  const host = address === '::' || address === '0.0.0.0' ? configuration.deviceHost : address
-  return `https://${host.includes(':') ? `[${host}]` : host}:${port}`
-}
-
-function proxiesOf({ proxyPeers }: Configuration): ((address: string) => boolean) | undefined {
-  if (proxyPeers.length === 0) return undefined
-  try {
-    return networks(proxyPeers)
-  } catch (error) {
-    throw new ConfigurationError(`proxyPeers: ${error instanceof Error ? error.message : error}`)
-  }
-}
-
 /**
  * Showing keys is worth a line too; reading what is no secret is not. What strangers try is not either: they could push out what
  * operators did.
  */
 function isChange({ operationName, principal }: AuditLine): boolean {
   return principal !== undefined && operationName !== 'Get' && operationName !== 'Query' && operationName !== 'Unknown'
-}
-
-function auditRetention({ auditMegabytes, auditFiles, auditDays }: Configuration): AuditRetention {
-  return { bytes: auditMegabytes * 1024 * 1024, files: auditFiles, age: auditDays * 24 * 60 * 60 * 1000 }
-}
-
-function decisionRetention({ decisionDays, decisionsKept }: Configuration): Retention {
-  return { age: decisionDays * 24 * 60 * 60 * 1000, count: decisionsKept }
-}
-
-function hubCa({ hubCa: file }: Configuration): string[] {
-  return file === '' ? [] : [readFileSync(file, 'utf8')]
 }

@@ -1,0 +1,60 @@
+import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { resolve } from 'node:path'
+import type { Retention } from '../registration/decision-journal.ts'
+import type { Reader } from '../store/store.ts'
+import type { ManagementListener } from '../transport/management-api/listener.ts'
+import { networks } from '../wire/networks.ts'
+import type { AuditRetention } from './audit-file.ts'
+import { serverCertificate, type ServerCertificate } from './certificates.ts'
+import { ConfigurationError, type Configuration } from './configuration.ts'
+import { managementAddress } from './management.ts'
+
+/** The operator's own certificate, or one of our making. */
+export async function certificateFor(
+  configuration: Configuration,
+  data: string,
+  store: Reader,
+): Promise<ServerCertificate> {
+  const { tlsCertificate, tlsKey, tlsCa, deviceHost, hubNames } = configuration
+  if (tlsCertificate !== '') {
+    const certificate = readFileSync(tlsCertificate, 'utf8')
+    return { certificate, key: readFileSync(tlsKey, 'utf8'), caFile: resolve(tlsCa || tlsCertificate) }
+  }
+  const instances = (await store.services.all()).flatMap(({ hostNames }) => hostNames)
+  const ours = [hostname(), 'localhost', '127.0.0.1', '::1', managementAddress(configuration)]
+  const names = new Set([deviceHost, ...hubNames, ...ours, ...instances])
+  return serverCertificate(data, [...names], Date.now)
+}
+
+/** The URL by which the control plane is reached. */
+export function managementEndpoint(configuration: Configuration, { port }: ManagementListener): string {
+  const address = managementAddress(configuration)
+  const host = address === '::' || address === '0.0.0.0' ? configuration.deviceHost : address
+  return `https://${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+/** Which addresses are load balancers that speak the PROXY protocol; undefined if there are none. Throws ConfigurationError. */
+export function proxiesOf({ proxyPeers }: Configuration): ((address: string) => boolean) | undefined {
+  if (proxyPeers.length === 0) return undefined
+  try {
+    return networks(proxyPeers)
+  } catch (error) {
+    throw new ConfigurationError(`proxyPeers: ${error instanceof Error ? error.message : error}`)
+  }
+}
+
+/** How much of the audit log is kept. */
+export function auditRetention({ auditMegabytes, auditFiles, auditDays }: Configuration): AuditRetention {
+  return { bytes: auditMegabytes * 1024 * 1024, files: auditFiles, age: auditDays * 24 * 60 * 60 * 1000 }
+}
+
+/** How many decision records are kept, and for how long. */
+export function decisionRetention({ decisionDays, decisionsKept }: Configuration): Retention {
+  return { age: decisionDays * 24 * 60 * 60 * 1000, count: decisionsKept }
+}
+
+/** PEM of the CAs that are trusted when linked hubs are called, beside the system's. */
+export function hubCa({ hubCa: file }: Configuration): string[] {
+  return file === '' ? [] : [readFileSync(file, 'utf8')]
+}
