@@ -39,16 +39,19 @@ function crowd(at: Tenant, count: number): Promise<HttpsAnswer[]> {
 
 test('a herd is let in as far as the limit goes, queues in its order, and only what is beyond that is refused', async () => {
   const at = await tenant('herd', { registrationsPerMinute: 60 })
+  const began = performance.now()
   const answers = await crowd(at, 124)
+  // One a second comes to the sixty while they ask; those whose turn is within the short wait are assigned too.
+  const more = Math.ceil((performance.now() - began) / 1000) + 2
   const statuses = answers.map(statusOf)
   const assigned = statuses.filter((status) => status === 'assigned')
-  assert.ok(assigned.length >= 60 && assigned.length <= 63, `${assigned.length} are let in at once, or within a second`)
+  assert.ok(assigned.length >= 60 && assigned.length <= 60 + more, `${assigned.length} of 60 and ${more} are let in`)
   const waits = answers
     .filter((answer) => statusOf(answer) === 'assigning')
     .map(({ headers }) => Number(headers['retry-after']))
-  assert.ok(waits.length >= 57 && waits.length <= 62, `${waits.length} queue`)
+  assert.ok(waits.length >= 60 - more && waits.length <= 60 + more, `${waits.length} queue`)
   assert.ok(Math.min(...waits) <= 3 && Math.max(...waits) >= 58)
-  assert.ok(new Set(waits).size >= 56, 'hardly two are told the same second')
+  assert.ok(new Set(waits).size >= waits.length - 3 - more, 'hardly two are told the same second')
   const refused = answers.filter(({ status }) => status === 429)
   assert.ok(refused.length > 0)
   for (const answer of refused) {
