@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { renameSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { BoundPort } from '../transport/listener.ts'
 import type { Configuration } from './configuration.ts'
@@ -29,7 +29,9 @@ export function connectionFacts({ deviceHost }: Configuration, hubward: Hubward)
 export function writeConnectionFile(folder: string, facts: ReadonlyMap<string, string>): string {
   const path = join(resolve(folder), 'connection.env')
   const lines = Array.from(facts, ([name, value]) => `${name}='${value.replaceAll("'", `'\\''`)}'\n`)
-  writeFileSync(path, lines.join(''), { mode: 0o600 })
+  // Renamed into place: whoever waits for the file must not read half of it.
+  writeFileSync(`${path}.partial`, lines.join(''), { mode: 0o600 })
+  renameSync(`${path}.partial`, path)
   return path
 }
 
