@@ -53,7 +53,7 @@ export function operations(stages: Stages): Operations {
   async function run(attested: Attested): Promise<Operation> {
     sweep()
     const { service, registrationId } = attested
-    const purpose = JSON.stringify(toResume(attested))
+    const purpose = purposeOf(attested)
     const key = keyOf({ idScope: service.idScope, registrationId })
     for (let other = runs.get(key); other; other = runs.get(key)) {
       // A device that lost the answer asks again; it is given the operation that it has. [device-wire §9.1]
@@ -73,10 +73,10 @@ export function operations(stages: Stages): Operations {
     }
     const wait = limits?.turn(service) ?? 0
     if (wait > 0) attested.trail.note({ step: 'queued', milliseconds: Math.round(wait) })
-    return answer(begin(attested, operation, wait), attested)
+    return answer(begin(attested, operation, purpose, wait), attested)
   }
 
-  function begin(attested: Attested, operation: Operation, wait = 0): Run {
+  function begin(attested: Attested, operation: Operation, purpose = purposeOf(attested), wait = 0): Run {
     const key = keyOf(operation)
     const beforeEnd = async () => {
       await begun.promised
@@ -92,7 +92,7 @@ export function operations(stages: Stages): Operations {
         return ended
       })
     const startsAt = wait > 0 ? clock() + wait : undefined
-    const begun: Run = { operation, purpose: JSON.stringify(toResume(attested)), ended, ending: false, startsAt }
+    const begun: Run = { operation, purpose, ended, ending: false, startsAt }
     runs.set(key, begun)
     ended.catch((fault: unknown) => stopped || onFault(fault, attested.trackingId))
     tellEnd(ended, attested)
@@ -179,6 +179,10 @@ export function operations(stages: Stages): Operations {
       stopped = true
     },
   }
+}
+
+function purposeOf(attested: Attested): string {
+  return JSON.stringify(toResume(attested))
 }
 
 function tellEnd(ended: Promise<Operation>, { trail }: Attested): void {
