@@ -190,6 +190,6 @@ function answering(answer: (request: { linkedHubs: readonly string[] }) => Json)
       if (JSON.stringify(twin).includes('$')) throw new Refusal('MemberInvalid', 'a name has a $')
       return twin
     },
-    clock: () => 0,
+    monotonic: () => 0,
   })
 }

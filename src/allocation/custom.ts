@@ -2,7 +2,7 @@ import type { Enrollment, InitialTwin } from '../model/enrollment.ts'
 import { isJsonObject, type Json, type JsonObject } from '../model/json.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { LinkedHub } from '../model/service.ts'
-import type { Clock } from '../model/timestamp.ts'
+import type { Monotonic } from '../model/timestamp.ts'
 import type { AllocationPolicy, Choice, ToAllocate } from './allocation.ts'
 import { allocationRequest } from './custom/request.ts'
 
@@ -24,7 +24,7 @@ export interface CustomAllocation {
   readonly readTwin: (twin: JsonObject) => InitialTwin | undefined
   /** Decides when the code fails; absent: the registration fails. */
   readonly fallback?: AllocationPolicy
-  readonly clock: Clock
+  readonly monotonic: Monotonic
 }
 
 /** The operator's own code decides, and may give the device a twin and a payload. [service-wire §9.3] */
@@ -65,8 +65,8 @@ async function asked(device: ToAllocate, candidates: readonly LinkedHub[], parts
   if (!definition) throw new CustomFailure('the enrollment has no customAllocationDefinition')
   const { asked, ask } = parts.codeAt(definition.webhookUrl)
   const withPayload = definition.apiVersion !== '2018-09-01-preview'
-  const began = parts.clock()
-  const told = (found: string) => trail.note({ step: 'custom', asked, found, milliseconds: parts.clock() - began })
+  const began = parts.monotonic()
+  const told = (found: string) => trail.note({ step: 'custom', asked, found, milliseconds: parts.monotonic() - began })
   try {
     const request = allocationRequest(device, candidates, { record: parts.describe(enrollment), withPayload })
     const choice = readAnswer(await ask(request), candidates, withPayload, parts)

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
+import { jumps, testClocks } from '../../test/fixtures/clocks.ts'
 import { newChip, type Chip } from '../../test/fixtures/tpm-chip.ts'
 import type { TpmMechanism } from '../model/enrollment.ts'
 import { Refusal, type RefusalReason } from '../model/refusal.ts'
 import { Secret } from '../model/secret.ts'
+import type { Clocks } from '../model/timestamp.ts'
 import { signSasToken } from '../wire/sas-token.ts'
 import type { Challenge, Credential, Presented } from './attestation.ts'
 import { tpm } from './tpm.ts'
@@ -36,6 +38,29 @@ test('a nonce is good in its own hour and the next, and refused after that', asy
   await prove(credential, clockAt(start + 29 * 60 * 1000))
   await prove(credential, clockAt(start + 89 * 60 * 1000))
   await refuses('NonceInvalid', prove(credential, clockAt(start + 91 * 60 * 1000)))
+})
+
+test('a clock that is set, in either direction, takes no nonce from a device that is at work with it', async () => {
+  for (const jump of jumps) {
+    const time = testClocks(start)
+    const kind = tpm(time, secret)
+    const proof = await kind.individual(presented({ kind: 'tpm', tpm: device }), mechanism(device))
+    assert.ok('challenge' in proof)
+    const nonce = device.unwrap(Buffer.from((await proof.challenge()).authenticationKey, 'base64'))
+    time.set(jump)
+    time.pass(59 * 60 * 1000)
+    const token = sign('0neA/registrations/dev-01', nonce, time.clock() + hour)
+    await kind.individual(presented({ kind: 'token', token }), mechanism(device))
+    time.pass(2 * hour)
+    const late = sign('0neA/registrations/dev-01', nonce, time.clock() + hour)
+    await refuses('NonceInvalid', kind.individual(presented({ kind: 'token', token: late }), mechanism(device)))
+  }
+})
+
+test('a nonce of the hour to come is good: another node was there, or this one before its clock was set back', async () => {
+  const at = clockAt(start)
+  await prove(await answered(device, clockAt(start + 31 * 60 * 1000)), at)
+  await refuses('NonceInvalid', prove(await answered(device, clockAt(start + 91 * 60 * 1000)), at))
 })
 
 test('a nonce belongs to one registration, one ID scope and one service', async () => {
@@ -92,31 +117,27 @@ test('a device whose storage root key nobody knows is refused before anything is
   assert.throws(() => kind.hubCredential(mechanism(device), {}), { reason: 'StorageRootKeyMalformed' })
 })
 
-async function challenged(from: Chip, clock: () => number): Promise<{ challenge: Challenge; nonce: Buffer }> {
-  const proof = await tpm(clock, secret).individual(presented({ kind: 'tpm', tpm: from }), mechanism(from))
+async function challenged(from: Chip, clocks: Clocks): Promise<{ challenge: Challenge; nonce: Buffer }> {
+  const proof = await tpm(clocks, secret).individual(presented({ kind: 'tpm', tpm: from }), mechanism(from))
   assert.ok('challenge' in proof)
   const challenge = await proof.challenge()
   assert.equal(challenge.keyName, 'registration')
   return { challenge, nonce: from.unwrap(Buffer.from(challenge.authenticationKey, 'base64')) }
 }
 
-async function answered(from: Chip, clock: () => number) {
-  const { nonce } = await challenged(from, clock)
+async function answered(from: Chip, clocks: Clocks) {
+  const { nonce } = await challenged(from, clocks)
   return { kind: 'token', token: sign('0neA/registrations/dev-01', nonce), tpm: from } as const
 }
 
-async function prove(
-  credential: Credential,
-  clock: () => number,
-  of: { registrationId?: string; idScope?: string } = {},
-) {
-  const proof = await tpm(clock, secret).individual(presented(credential, of), mechanism(device))
+async function prove(credential: Credential, clocks: Clocks, of: { registrationId?: string; idScope?: string } = {}) {
+  const proof = await tpm(clocks, secret).individual(presented(credential, of), mechanism(device))
   return { evidence: 'evidence' in proof ? proof.evidence : undefined }
 }
 
-function sign(resource: string, key: Buffer): string {
+function sign(resource: string, key: Buffer, expires = start + 24 * hour): string {
   const hmac = (message: string) => createHmac('sha256', key).update(message).digest()
-  return signSasToken(resource, { hmac }, (start + 24 * hour) / 1000, 'registration')
+  return signSasToken(resource, { hmac }, expires / 1000, 'registration')
 }
 
 function mechanism({ endorsementKey }: Chip): TpmMechanism {
@@ -142,8 +163,8 @@ function presented(credential: Credential, { registrationId = 'dev-01', idScope 
   }
 }
 
-function clockAt(moment: number): () => number {
-  return () => moment
+function clockAt(moment: number): Clocks {
+  return testClocks(moment)
 }
 
 async function refuses(reason: RefusalReason, attempt: Promise<unknown>): Promise<void> {

@@ -3,7 +3,7 @@ import type { TpmMechanism } from '../model/enrollment.ts'
 import { registrationKey } from '../model/identifiers.ts'
 import { Refusal, type RefusalReason } from '../model/refusal.ts'
 import { sameBytes, Secret } from '../model/secret.ts'
-import type { Clock } from '../model/timestamp.ts'
+import type { Clocks } from '../model/timestamp.ts'
 import { expectedSignature } from '../wire/sas-token.ts'
 import { authenticationKey } from '../wire/tpm/authentication-key.ts'
 import { longestHmacKey } from '../wire/tpm/hmac-key.ts'
@@ -14,6 +14,8 @@ import { presentedToken } from './token.ts'
 
 /** Milliseconds that a nonce is handed out; it stays good for as long again. [device-wire §5.2] */
 const generation = 60 * 60 * 1000
+/** A clock may be set more than once in an hour. */
+const mostGenerations = 4
 /** Part six of the blob has to fit two SASL frames with the rest. [device-wire §5.3] */
 const longestUri = 64
 
@@ -22,7 +24,9 @@ const longestUri = 64
  * nonce is derived from `nonceSecret`, which all nodes share, and belongs to one ID scope, registration and endorsement key.
  * Individual enrollments only. [device-wire §5]
  */
-export function tpm(clock: Clock, nonceSecret: Secret): AttestationKind<TpmMechanism> {
+export function tpm(clocks: Clocks, nonceSecret: Secret): AttestationKind<TpmMechanism> {
+  const { clock } = clocks
+  const generations = nonceGenerations(clocks)
   return {
     type: 'tpm',
     reads: ({ kind }) => kind === 'tpm' || kind === 'token',
@@ -37,16 +41,15 @@ export function tpm(clock: Clock, nonceSecret: Secret): AttestationKind<TpmMecha
         throw new Refusal('EndorsementKeyMismatch', found)
       }
       const storageRootKey = keys && readKey(keys.storageRootKey, 'StorageRootKeyMalformed')
-      const now = Math.floor(clock() / generation)
       if (credential.kind === 'tpm' && endorsementKey && storageRootKey) {
-        const key = nonce(presented, enrolled, now, nonceSecret).reveal()
+        const key = nonce(presented, enrolled, generations.handOut(), nonceSecret).reveal()
         const uri = (service.hostNames[0] ?? '').slice(0, longestUri)
         const challenge = () => authenticationKey({ endorsementKey, storageRootKey, key, uri }).toString('base64')
         return { challenge: async () => ({ authenticationKey: challenge(), keyName: 'registration' }) }
       }
 
       const token = presentedToken(presented, clock)
-      const signed = [now, now - 1].some((generation) => {
+      const signed = generations.good().some((generation) => {
         return sameBytes(token.signature, expectedSignature(token, nonce(presented, enrolled, generation, nonceSecret)))
       })
       if (!signed) {
@@ -81,6 +84,29 @@ export function tpm(clock: Clock, nonceSecret: Secret): AttestationKind<TpmMecha
         key: hubKey.reveal(),
         uri: hubHostName.slice(0, longestUri),
       }).toString('base64')
+    },
+  }
+}
+
+/**
+ * Which hours' nonces are handed out and which are good. By the wall clock, which nodes share; a clock that is set meanwhile, by
+ * however much, takes no nonce from a device that is at work with it.
+ */
+function nonceGenerations({ clock, monotonic }: Clocks) {
+  const now = () => Math.floor(clock() / generation)
+  let handedOut: readonly { readonly number: number; readonly at: number }[] = []
+  return {
+    handOut: (): number => {
+      const [number, at] = [now(), monotonic()]
+      const others = handedOut.filter((one) => one.number !== number && at - one.at < generation)
+      handedOut = [{ number, at }, ...others].slice(0, mostGenerations)
+      return number
+    },
+    good: (): readonly number[] => {
+      const [number, at] = [now(), monotonic()]
+      const before = handedOut.filter((one) => at - one.at < generation).map((one) => one.number)
+      // The next hour's too: another node, or this one before its clock was set back, may have been there already.
+      return [...new Set([number, number - 1, number + 1, ...before])]
     },
   }
 }

@@ -81,7 +81,9 @@ export async function refreshRevocationLists(
   const failures: string[] = []
   for (const { idScope, name: instance } of await store.services.all()) {
     for (const { name, url, lastUpdatedDateTimeUtc } of await store.revocationLists.all(idScope)) {
-      if (url === undefined || Date.parse(lastUpdatedDateTimeUtc) + refreshAfter > clock()) continue
+      const age = clock() - Date.parse(lastUpdatedDateTimeUtc)
+      // A time to come is from before the clock was set back, and tells nothing.
+      if (url === undefined || (age >= 0 && age < refreshAfter)) continue
       try {
         await importRevocationList(name, await fetchList(url), url, { idScope, store, clock })
       } catch (error) {

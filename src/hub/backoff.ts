@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Refusal } from '../model/refusal.ts'
-import type { Clock } from '../model/timestamp.ts'
+import type { Monotonic } from '../model/timestamp.ts'
 
-/** How long, and by whose clock, an unavailable hub is waited for. */
+/** How long, and until when, an unavailable hub is waited for. */
 export interface Patience {
-  /** No attempt but the first is made after this moment, in milliseconds since 1970. */
+  /** No attempt but the first is made after this moment of `monotonic`. */
   readonly until: number
-  readonly clock: Clock
+  readonly monotonic: Monotonic
   /** A number in [0, 1), so that many who wait do not come back at once. */
   readonly random: () => number
 }
@@ -18,7 +18,7 @@ const longest = 5000
  * Attempt until it succeeds, is refused for a lasting reason, or patience ends: waiting as long as the hub asks, else
  * exponentially longer, with jitter. Whatever is thrown that is not a Refusal counts as no answer.
  */
-export async function withBackoff<T>({ until, clock, random }: Patience, attempt: () => Promise<T>): Promise<T> {
+export async function withBackoff<T>({ until, monotonic, random }: Patience, attempt: () => Promise<T>): Promise<T> {
   for (let wait = first; ; wait = Math.min(wait * 2, longest)) {
     try {
       return await attempt()
@@ -29,7 +29,7 @@ export async function withBackoff<T>({ until, clock, random }: Patience, attempt
       const pause = refusal.retryAfter
         ? refusal.retryAfter * 1000 + wait * random() // those who were told the same do not come back as one
         : wait * (0.5 + random())
-      if (clock() + pause > until) throw refusal
+      if (monotonic() + pause > until) throw refusal
       await delay(pause, undefined, { ref: false })
     }
   }

@@ -1,5 +1,5 @@
 import { Refusal } from '../model/refusal.ts'
-import type { Clock } from '../model/timestamp.ts'
+import type { Clocks } from '../model/timestamp.ts'
 import type { HubRequest, HubResponse, HubTransport } from './iot-hub.ts'
 import { writeBudget, type WriteBudget } from './write-budget.ts'
 
@@ -29,8 +29,7 @@ export interface HubGuard {
 }
 
 /** What a guard goes by. */
-export interface GuardRules {
-  readonly clock: Clock
+export interface GuardRules extends Clocks {
   /** Registry writes per minute that a hub takes; undefined if there is no limit. An S1 unit takes 100. */
   readonly writesPerMinute: (hostName: string) => number | undefined
   /** Hears of every link that breaks, and of every one that is whole again. */
@@ -49,12 +48,14 @@ const longestRetryAfter = 300
 interface Link extends LinkHealth {
   readonly budget?: WriteBudget
   readonly failures: number
-  /** No call is made before this moment, but the one that tries. */
+  /** No call is made before this moment of the monotonic clock, but the one that tries. */
   readonly closedUntil: number
+  /** `since`, by the monotonic clock. */
+  readonly changedAt: number
   readonly trying: boolean
 }
 
-export function hubGuard({ clock, writesPerMinute, onChange }: GuardRules): HubGuard {
+export function hubGuard({ clock, monotonic, writesPerMinute, onChange }: GuardRules): HubGuard {
   const links = new Map<string, Link>()
 
   const linkTo = (hostName: string): Link => {
@@ -62,15 +63,16 @@ export function hubGuard({ clock, writesPerMinute, onChange }: GuardRules): HubG
     const known = links.get(key)
     if (known) return known
     const limit = writesPerMinute(hostName)
-    const budget = limit === undefined ? undefined : writeBudget(hostName, limit, clock)
+    const budget = limit === undefined ? undefined : writeBudget(hostName, limit, monotonic)
     const link: Link = {
       hostName,
       state: 'untried',
       since: clock(),
+      changedAt: monotonic(),
       detail: '',
       budget,
       failures: 0,
-      closedUntil: 0,
+      closedUntil: -Infinity,
       trying: false,
     }
     links.set(key, link)
@@ -80,17 +82,17 @@ export function hubGuard({ clock, writesPerMinute, onChange }: GuardRules): HubG
   const become = (hostName: string, change: Partial<Link>): void => {
     const before = linkTo(hostName)
     const changed = change.state !== undefined && change.state !== before.state
-    const link = { ...before, ...change, ...(changed && { since: clock() }) }
+    const link = { ...before, ...change, ...(changed && { since: clock(), changedAt: monotonic() }) }
     links.set(hostName.toLowerCase(), link)
     if (changed && !(before.state === 'untried' && link.state === 'healthy')) onChange(link)
   }
 
   const admit = (hostName: string): void => {
     const { closedUntil, trying, state, detail } = linkTo(hostName)
-    const pause = closedUntil - clock()
+    const pause = closedUntil - monotonic()
     if (pause <= 0 && !trying) {
       // While others wait, one finds out whether the hub is back.
-      if (closedUntil > 0) become(hostName, { trying: true })
+      if (closedUntil > -Infinity) become(hostName, { trying: true })
       return
     }
     // A probe may find the hub well before the circuit would; one that said when to come back knows best itself.
@@ -105,18 +107,18 @@ export function hubGuard({ clock, writesPerMinute, onChange }: GuardRules): HubG
     if (status === 401) {
       // Another key may do; only the last one tells.
       if (!request.another)
-        become(hostName, { state: 'unauthorized', detail, failures: 0, closedUntil: 0, trying: false })
+        become(hostName, { state: 'unauthorized', detail, failures: 0, closedUntil: -Infinity, trying: false })
       else become(hostName, { trying: false })
       return
     }
     if (status === 429) {
       const pause = (Number(headers['retry-after']) || 1) * 1000
-      return become(hostName, { state: 'throttled', detail, closedUntil: clock() + pause, trying: false })
+      return become(hostName, { state: 'throttled', detail, closedUntil: monotonic() + pause, trying: false })
     }
     if (status === 403) {
-      become(hostName, { state: 'forbidden', detail, failures: 0, closedUntil: 0, trying: false })
+      become(hostName, { state: 'forbidden', detail, failures: 0, closedUntil: -Infinity, trying: false })
       // The time counts from the last refusal: after a while the next device tries again.
-      links.set(hostName.toLowerCase(), { ...linkTo(hostName), since: clock() })
+      links.set(hostName.toLowerCase(), { ...linkTo(hostName), since: clock(), changedAt: monotonic() })
       return
     }
     if (status >= 500) return failed(hostName, `${status}: ${detail}`)
@@ -124,14 +126,19 @@ export function hubGuard({ clock, writesPerMinute, onChange }: GuardRules): HubG
     // A right that is there for reading says nothing of the one that is missing.
     const heals =
       state === 'forbidden' ? status < 300 && isCreation(request) : state !== 'unauthorized' || isRegistryWrite(request)
-    become(hostName, { failures: 0, closedUntil: 0, trying: false, ...(heals && { state: 'healthy', detail: '' }) })
+    become(hostName, {
+      failures: 0,
+      closedUntil: -Infinity,
+      trying: false,
+      ...(heals && { state: 'healthy', detail: '' }),
+    })
   }
 
   const failed = (hostName: string, detail: string): void => {
     const failures = linkTo(hostName).failures + 1
     if (failures < mostFailures) return become(hostName, { failures, trying: false })
     const pause = Math.min(shortestPause * 2 ** (failures - mostFailures), longestPause)
-    become(hostName, { state: 'unavailable', detail, failures, closedUntil: clock() + pause, trying: false })
+    become(hostName, { state: 'unavailable', detail, failures, closedUntil: monotonic() + pause, trying: false })
   }
 
   return {
@@ -150,7 +157,7 @@ export function hubGuard({ clock, writesPerMinute, onChange }: GuardRules): HubG
     broken: (hostName) => {
       const link = links.get(hostName.toLowerCase())
       if (!link || link.state === 'healthy' || link.state === 'untried') return undefined
-      if (link.state === 'forbidden' && clock() - link.since > quotaRetry) return undefined
+      if (link.state === 'forbidden' && monotonic() - link.changedAt > quotaRetry) return undefined
       return `${link.state} since ${new Date(link.since).toISOString()}`
     },
     health: () =>

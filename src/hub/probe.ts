@@ -1,30 +1,29 @@
 import { randomUUID } from 'node:crypto'
 import type { LinkedHub } from '../model/service.ts'
-import type { Clock } from '../model/timestamp.ts'
+import type { Clocks } from '../model/timestamp.ts'
 import type { HubGuard } from './guard.ts'
 import { iotHub, type HubTransport } from './iot-hub.ts'
 
 /** What probing works with. */
-export interface Probing {
+export interface Probing extends Clocks {
   readonly guard: HubGuard
   /** Watched by the guard. */
   readonly transport: HubTransport
-  readonly clock: Clock
 }
 
 /**
  * Find out whether a link works, before a device does: a device of a name that nobody has is asked for and removed, which
  * needs the rights to connect, to read and to write, and changes nothing. What is found, the guard knows; nothing is thrown.
  */
-export async function probe(link: LinkedHub, { guard, transport, clock }: Probing): Promise<void> {
+export async function probe(link: LinkedHub, { guard, transport, clock, monotonic }: Probing): Promise<void> {
   const probing: HubTransport = (hostName, request) => transport(hostName, { ...request, probe: true })
-  const hub = iotHub(link, probing, clock, { until: 0, clock, random: Math.random })
+  const hub = iotHub(link, probing, clock, { until: -Infinity, monotonic, random: Math.random })
   const nobody = `hubward-probe-${randomUUID()}`
   try {
     await hub.device(nobody)
-    const startedAt = performance.now()
+    const startedAt = monotonic()
     await hub.twin(nobody)
-    guard.measured(link.hostName, performance.now() - startedAt)
+    guard.measured(link.hostName, monotonic() - startedAt)
     await hub.remove(nobody)
   } catch {
     // The guard saw it on its way.

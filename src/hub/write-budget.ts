@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Refusal } from '../model/refusal.ts'
-import type { Clock } from '../model/timestamp.ts'
+import type { Monotonic } from '../model/timestamp.ts'
 
 /** How fast one hub's registry may be written, as its operator pays for it. */
 export interface WriteBudget {
@@ -17,12 +17,12 @@ const mostWaiting = 100_000
  * Writes in the order they come, as many a minute as allowed and never slower while any wait. A hub that stood idle for a
  * while takes ten seconds' worth at once.
  */
-export function writeBudget(hostName: string, perMinute: number, clock: Clock): WriteBudget {
+export function writeBudget(hostName: string, perMinute: number, monotonic: Monotonic): WriteBudget {
   const interval = 60_000 / perMinute
   const burst = Math.max(10_000, interval)
   let due = -Infinity
   let waiting = 0
-  const wait = () => Math.max(0, Math.max(due, clock() - burst) + interval - clock())
+  const wait = () => Math.max(0, Math.max(due, monotonic() - burst) + interval - monotonic())
   return {
     wait,
     turn: async () => {
@@ -31,7 +31,7 @@ export function writeBudget(hostName: string, perMinute: number, clock: Clock): 
         const retryAfter = Math.ceil(pause / 1000)
         throw new Refusal('HubUnavailable', `${hostName}: ${waiting} writes wait for their turn`, { retryAfter })
       }
-      due = Math.max(due, clock() - burst) + interval
+      due = Math.max(due, monotonic() - burst) + interval
       waiting++
       if (pause > 0) await delay(pause, undefined, { ref: false })
       waiting--

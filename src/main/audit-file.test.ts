@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { openAuditFile } from './audit-file.ts'
+import { machineClocks } from './clocks.ts'
 
 function inFolder(prove: (folder: string) => void): void {
   const folder = mkdtempSync(join(tmpdir(), 'hubward-audit-'))
@@ -23,9 +24,9 @@ const linesOf = (folder: string, file: string) =>
 test('every line is in a file of its turn, the newest files are kept, and a restart goes on where it was', () =>
   inFolder((folder) => {
     const retention = { bytes: 40, files: 2, age: 60_000 }
-    const first = openAuditFile(folder, retention, Date.now)
+    const first = openAuditFile(folder, retention, machineClocks)
     for (let count = 10; count < 17; count++) first.write({ count })
-    openAuditFile(folder, retention, Date.now).write({ count: 17 })
+    openAuditFile(folder, retention, machineClocks).write({ count: 17 })
     assert.deepEqual(readdirSync(folder).toSorted(), ['audit.log', 'audit.log.1', 'audit.log.2'])
     assert.deepEqual(
       ['audit.log.2', 'audit.log.1', 'audit.log'].map((file) => linesOf(folder, file)),
@@ -41,10 +42,10 @@ test('every line is in a file of its turn, the newest files are kept, and a rest
 test('files older than they are to be kept go', () =>
   inFolder((folder) => {
     const retention = { bytes: 10, files: 5, age: 60_000 }
-    const audit = openAuditFile(folder, retention, Date.now)
+    const audit = openAuditFile(folder, retention, machineClocks)
     for (let count = 0; count < 3; count++) audit.write({ count })
     const longAgo = new Date(Date.now() - 120_000)
     utimesSync(join(folder, 'audit.log.2'), longAgo, longAgo)
-    openAuditFile(folder, retention, Date.now)
+    openAuditFile(folder, retention, machineClocks)
     assert.deepEqual(readdirSync(folder).toSorted(), ['audit.log', 'audit.log.1'])
   }))

@@ -1,6 +1,7 @@
 import { appendFileSync, existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Clock } from '../model/timestamp.ts'
+import { settledClock } from '../model/clock-jump.ts'
+import type { Clocks } from '../model/timestamp.ts'
 
 /** How much of the audit log is kept. */
 export interface AuditRetention {
@@ -19,18 +20,20 @@ export interface AuditFile {
 }
 
 const name = 'audit.log'
+const anHour = 60 * 60 * 1000
 
 /** Go on with the audit log of this folder. */
-export function openAuditFile(folder: string, retention: AuditRetention, clock: Clock): AuditFile {
+export function openAuditFile(folder: string, retention: AuditRetention, { clock, monotonic }: Clocks): AuditFile {
   const path = join(folder, name)
   let length = existsSync(path) ? statSync(path).size : 0
-  expire(folder, retention, clock)
+  const settled = settledClock(clock, monotonic, anHour)
+  expire(folder, retention, settled())
   return {
     write: (line) => {
       const text = `${JSON.stringify(line)}\n`
       if (length > 0 && length + Buffer.byteLength(text) > retention.bytes) {
         rotate(path, retention)
-        expire(folder, retention, clock)
+        expire(folder, retention, settled())
         length = 0
       }
       // Who may do what is nobody's business but the operator's.
@@ -49,11 +52,11 @@ function rotate(path: string, { files }: AuditRetention): void {
   else rmSync(path)
 }
 
-function expire(folder: string, { age, files }: AuditRetention, clock: Clock): void {
+function expire(folder: string, { age, files }: AuditRetention, now: number | undefined): void {
   for (const entry of readdirSync(folder)) {
     const index = Number(/^audit\.log\.(\d+)$/.exec(entry)?.[1] ?? 0)
     if (index === 0) continue
     const file = join(folder, entry)
-    if (index > files || clock() - statSync(file).mtimeMs > age) rmSync(file, { force: true })
+    if (index > files || (now !== undefined && now - statSync(file).mtimeMs > age)) rmSync(file, { force: true })
   }
 }

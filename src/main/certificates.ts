@@ -98,7 +98,9 @@ function serves(certificateFile: string, names: readonly string[], now: number):
   if (!existsSync(certificateFile)) return false
   const certificate = new X509Certificate(readFileSync(certificateFile))
   const covers = (name: string) => (isIP(name) ? certificate.checkIP(name) : certificate.checkHost(name)) !== undefined
-  return certificate.validToDate.getTime() > now + renewBefore && names.every(covers)
+  // One that begins later was made before the clock was set back.
+  const valid = certificate.validFromDate.getTime() <= now && certificate.validToDate.getTime() > now + renewBefore
+  return valid && names.every(covers)
 }
 
 async function keyPair(): Promise<{ keys: webcrypto.CryptoKeyPair; pem: string }> {

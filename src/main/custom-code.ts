@@ -7,7 +7,7 @@ import { shownUrl, webhooks } from '../allocation/custom/webhook.ts'
 import { readInitialTwin } from '../enrollment/initial-twin.ts'
 import { members } from '../enrollment/members.ts'
 import { enrollmentJson } from '../enrollment/write-enrollment.ts'
-import type { Clock } from '../model/timestamp.ts'
+import type { Monotonic } from '../model/timestamp.ts'
 import { networks } from '../wire/networks.ts'
 import { ConfigurationError, type Configuration } from './configuration.ts'
 
@@ -16,7 +16,7 @@ export function customCode(
   configuration: Configuration,
   data: string,
   automatic: Readonly<Record<'hashed' | 'geoLatency' | 'static', AllocationPolicy>>,
-  clock: Clock,
+  monotonic: Monotonic,
 ): { readonly policy: AllocationPolicy; readonly close: () => Promise<void> } {
   const { policies, policyTime, policyMemory, webhookTimeout, webhookHttp, webhookCa, customFallback } = configuration
   const webhook = webhooks({
@@ -37,7 +37,7 @@ export function customCode(
     describe: (enrollment) => enrollmentJson(enrollment, { keys: false, webhookQuery: false }),
     readTwin: (initialTwin) => readInitialTwin(members({ initialTwin })),
     fallback: customFallback === 'none' ? undefined : automatic[customFallback],
-    clock,
+    monotonic,
   })
   const close = async () => {
     webhook[Symbol.dispose]()

@@ -1,15 +1,15 @@
 import type { Logger } from 'pino'
 import { hubGuard, type HubGuard } from '../hub/guard.ts'
 import { probeRegularly, type Probing } from '../hub/probe.ts'
-import type { Clock } from '../model/timestamp.ts'
+import type { Clocks } from '../model/timestamp.ts'
 import type { Reader } from '../store/store.ts'
 import type { Configuration } from './configuration.ts'
 
 /** The guard of the linked hubs; what becomes of a link stands in the log before a device notices. */
-export function watchedHubs({ hubWrites, hubNames }: Configuration, log: Logger, clock: Clock): HubGuard {
+export function watchedHubs({ hubWrites, hubNames }: Configuration, log: Logger, clocks: Clocks): HubGuard {
   const bundled = new Set(hubNames.map((name) => name.toLowerCase()))
   return hubGuard({
-    clock,
+    ...clocks,
     writesPerMinute: (hostName) => (hubWrites === 0 || bundled.has(hostName.toLowerCase()) ? undefined : hubWrites),
     onChange: (health) => {
       const { hostName, state, since, detail } = health

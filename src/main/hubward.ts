@@ -18,6 +18,7 @@ import { iotHub } from '../hub/iot-hub.ts'
 import { admitsAddress } from '../model/ip-filter.ts'
 import { limitsOf, presets } from '../model/limits.ts'
 import type { LinkedHub } from '../model/service.ts'
+import type { Clocks } from '../model/timestamp.ts'
 import { decisionJournal } from '../registration/decision-journal.ts'
 import { registrar, type Stages } from '../registration/register.ts'
 import { cachedStore } from '../store/cached-store.ts'
@@ -43,6 +44,7 @@ import { serviceApi } from '../transport/service-api/service-api.ts'
 import type { AmqpLimits } from '../wire/amqp/service.ts'
 import type { MqttLimits } from '../wire/mqtt/connection.ts'
 import { openAuditFile } from './audit-file.ts'
+import { machineClocks, watchClock } from './clocks.ts'
 import type { Configuration } from './configuration.ts'
 import {
   auditRetention,
@@ -93,26 +95,28 @@ export async function openHubward(
   configuration: Configuration,
   log: Logger,
   onStep?: Stages['onStep'],
+  clocks: Clocks = machineClocks,
 ): Promise<Hubward> {
   const { hubNames, deviceHost, listen } = configuration
-  const clock = Date.now
+  const { clock, monotonic } = clocks
   const data = resolve(configuration.data)
   mkdirSync(data, { recursive: true, mode: 0o700 })
   const onFault = (fault: unknown, trackingId?: string) => log.error({ fault, trackingId }, `fault: ${String(fault)}`)
 
   await using opened = new AsyncDisposableStack()
-  const store = opened.use(cachedStore(openSqliteStore(data), clock, cacheFreshFor))
-  const audit = openAuditFile(data, auditRetention(configuration), clock)
+  const store = opened.use(cachedStore(openSqliteStore(data), monotonic, cacheFreshFor))
+  const audit = openAuditFile(data, auditRetention(configuration), clocks)
   const usualLimits = presets[configuration.limits]
-  const limits = throttle((service) => limitsOf(service, usualLimits), store, clock)
-  const journal = opened.use(decisionJournal(store, decisionRetention(configuration), clock, onFault))
+  const limits = throttle((service) => limitsOf(service, usualLimits), store, monotonic)
+  const journal = opened.use(decisionJournal(store, decisionRetention(configuration), clocks, onFault))
   const bundledHub = opened.use(await openBundledHub({ directory: data, hostNames: hubNames, clock, onFault }))
   const hubConnectionStrings = hubNames.map((hostName) => bundledHub.connectionString(hostName))
   const first = await firstInstance(store, deviceHost, bundledHub, clock)
 
-  const guard = watchedHubs(configuration, log, clock)
+  const guard = watchedHubs(configuration, log, clocks)
   const transport = guard.watch(hubTransport(bundledHub, opened.use(httpsTransport(hubCa(configuration)))))
-  const hubs = (link: LinkedHub, until: number) => iotHub(link, transport, clock, { until, clock, random: Math.random })
+  const hubs = (link: LinkedHub, until: number) =>
+    iotHub(link, transport, clock, { until, monotonic, random: Math.random })
 
   const automatic = {
     hashed: evenlyWeighted,
@@ -120,19 +124,19 @@ export async function openHubward(
     static: staticConfiguration,
   }
   const avoids = configuration.brokenHubs === 'avoid'
-  const custom = opened.adopt(customCode(configuration, data, automatic, clock), (code) => code.close()).policy
+  const custom = opened.adopt(customCode(configuration, data, automatic, monotonic), (code) => code.close()).policy
   const attestation: AttestationKinds = {
     symmetricKey: attestationKind(symmetricKey(store, clock)),
     x509: attestationKind(x509(store, clock, configuration.certificateDates)),
-    tpm: attestationKind(tpm(clock, await deploymentKey(store, 'tpm-nonce'))),
+    tpm: attestationKind(tpm(clocks, await deploymentKey(store, 'tpm-nonce'))),
   }
   const allocation: Allocation = {
     policies: { ...automatic, custom },
     broken: ({ hostName }) => (avoids ? guard.broken(hostName) : undefined),
   }
   const measures = metrics({
+    ...clocks,
     store,
-    clock,
     running: () => register.running(),
     throttled: limits.throttled,
     hubs: guard.health,
@@ -140,13 +144,13 @@ export async function openHubward(
     decisionsLost: journal.lost,
   })
   const register = registrar({
+    ...clocks,
     store,
     attestation,
     allocation,
     hubs,
     patience: configuration.hubPatience,
     onStep,
-    clock,
     shortWait: configuration.shortWait,
     limits: limits.devices,
     onDecision: (decision) => {
@@ -158,13 +162,13 @@ export async function openHubward(
   })
   opened.defer(register.idle)
 
-  opened.use(probeLinks(store, configuration, { guard, transport, clock }, onFault))
+  opened.use(probeLinks(store, configuration, { ...clocks, guard, transport }, onFault))
   // Before a device can ask: what was begun for it is finished first.
   await register.resume()
 
   const devices: DeviceTransport = {
+    ...clocks,
     registrar: register,
-    clock,
     onFault,
     // A device whose hub has a queue is told to come back when it may be its turn.
     get retryAfter() {
@@ -172,10 +176,10 @@ export async function openHubward(
     },
     answerDelay: configuration.answerDelay,
   }
-  const authority = bearerAuthority(store, clock)
+  const authority = bearerAuthority(store, clocks)
   const operators = serviceApi({
+    ...clocks,
     store,
-    clock,
     bearer: dataAuthority(authority),
     admits: (remoteAddress, service) => admitsAddress(service, remoteAddress, 'serviceApi'),
     rules: (service) => ({
@@ -225,28 +229,29 @@ export async function openHubward(
   }
   const management: ManagementListener = opened.use(
     await openManagement({
+      ...clocks,
       configuration,
       store,
-      clock,
       log,
       authority,
       audit: audit.write,
       certificate,
-      hubs: (link) => hubs(link, clock() + configuration.hubPatience),
+      hubs: (link) => hubs(link, monotonic() + configuration.hubPatience),
       limits: (service) => limitsOf(service, usualLimits),
       routes: [
         ...decisionRoutes({ store, written: journal.written }),
-        ...whatIfRoutes({ store, attestation, allocation, clock }),
+        ...whatIfRoutes({ ...clocks, store, attestation, allocation }),
         ...usageRoutes(store, clock),
         ...limitRoutes(store, usualLimits),
         ...healthRoutes(store, onFault),
         ...measures.routes,
-        ...hubRoutes({ store, attestation, hubs, clock, registrar: register, health: guard.health }),
+        ...hubRoutes({ store, attestation, hubs, monotonic, registrar: register, health: guard.health }),
       ],
       http: [],
       onHostNames: renewCertificate,
     }),
   )
+  opened.use(watchClock(clocks, log))
   opened.use(watchCertificates(store, clock, log, renewCertificate))
   const token = await administratorToken(store, configuration, clock)
 

@@ -4,7 +4,7 @@ import { certificateExpiries, expiryWatch } from '../enrollment/ca-certificate-e
 import { refreshRevocationLists } from '../enrollment/revocation-list.ts'
 import type { IotHub } from '../hub/iot-hub.ts'
 import type { LinkedHub } from '../model/service.ts'
-import type { Clock } from '../model/timestamp.ts'
+import type { Clock, Clocks } from '../model/timestamp.ts'
 import type { Store } from '../store/store.ts'
 import { accessRoutes } from '../transport/management-api/access.ts'
 import { newAccessToken } from '../transport/management-api/access-token.ts'
@@ -23,10 +23,9 @@ import type { Configuration } from './configuration.ts'
 import { fetchList } from './fetch-list.ts'
 
 /** What the control plane is put together from. */
-export interface ManagementParts {
+export interface ManagementParts extends Clocks {
   readonly configuration: Configuration
   readonly store: Store
-  readonly clock: Clock
   readonly log: Logger
   readonly authority: Authority
   /** Takes a line of the audit log. */
@@ -48,13 +47,27 @@ const administrator = 'administrator, made at the first start'
 
 /** Open the control plane on its own port; another one if that is taken. */
 export async function openManagement(parts: ManagementParts): Promise<ManagementListener> {
-  const { configuration, store, clock, log, authority, audit, certificate, hubs, limits, routes, http, onHostNames } =
-    parts
+  const {
+    configuration,
+    store,
+    clock,
+    monotonic,
+    log,
+    authority,
+    audit,
+    certificate,
+    hubs,
+    limits,
+    routes,
+    http,
+    onHostNames,
+  } = parts
   const { deviceHost } = configuration
   const onFault = (fault: unknown, trackingId?: string) => log.error({ fault, trackingId }, `fault: ${String(fault)}`)
   const api = managementApi({
     store,
     clock,
+    monotonic,
     authority,
     log: {
       audit: (line) => {

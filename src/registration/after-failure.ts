@@ -1,8 +1,9 @@
 import type { Assignment, Placement } from '../model/registration.ts'
+import type { Clocks } from '../model/timestamp.ts'
 import type { Leftover } from './placing.ts'
 
 /** Milliseconds after which another node's placement that has not ended is taken over. */
-export const abandonedAfter = 20_000
+const abandonedAfter = 20_000
 /** Milliseconds between two looks at it. */
 export const waitForAnother = 250
 
@@ -20,4 +21,18 @@ export function afterFailure(
   if (phase === 'removing')
     return { assignment: to, leftover: from === undefined ? undefined : { hub: from, deviceId } }
   return { assignment: before, leftover: { hub: to.assignedHub, deviceId } }
+}
+
+/**
+ * Whether another's placement has not gone on for so long that its node must be taken for dead: by the moment it wrote down, or,
+ * because its clock and ours may be set, by having stood there all the while that this caller looked at it.
+ */
+export function abandonment({ clock, monotonic }: Clocks): (placement: Placement | undefined) => boolean {
+  let seen: { readonly what: string; readonly at: number } | undefined
+  return (placement) => {
+    if (!placement) return true
+    const what = `${placement.operationId} ${placement.phase}`
+    if (seen?.what !== what) seen = { what, at: monotonic() }
+    return clock() - placement.since >= abandonedAfter || monotonic() - seen.at >= abandonedAfter
+  }
 }

@@ -156,7 +156,7 @@ function storedTwin({ twin }: Placement): TwinData | undefined {
 async function removeOld(link: LinkedHub, deviceId: string, placing: Placing): Promise<Leftover | undefined> {
   const { journal, hubs } = placing
   try {
-    await hubs(link, Math.min(journal.until, journal.now() + patienceForRemoval)).remove(deviceId)
+    await hubs(link, Math.min(journal.until, journal.monotonic() + patienceForRemoval)).remove(deviceId)
     return undefined
   } catch (error) {
     if (!(error instanceof Refusal)) throw error

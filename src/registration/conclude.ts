@@ -3,10 +3,10 @@ import type { Attested } from '../attestation/attestation.ts'
 import { newEtag } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Failure, Operation, Placement, Registration } from '../model/registration.ts'
-import { timestamp, type Clock } from '../model/timestamp.ts'
+import { timestamp } from '../model/timestamp.ts'
 import { oneRegistration } from '../model/usage.ts'
 import { Conflict } from '../store/store.ts'
-import { abandonedAfter, afterFailure, waitForAnother } from './after-failure.ts'
+import { abandonment, afterFailure, waitForAnother } from './after-failure.ts'
 import { cutIfRevoked } from './cut-revoked.ts'
 import { openJournal, type Journal } from './journal.ts'
 import { leftoverOperation } from './leftovers.ts'
@@ -36,16 +36,17 @@ export async function conclude(
   beforeEnd: () => Promise<void>,
   stages: Stages,
 ): Promise<Concluded> {
-  const { store, clock, onStep } = stages
+  const { store, clock, monotonic, onStep } = stages
   const { idScope } = attested.service
-  const until = clock() + stages.patience
+  const until = monotonic() + stages.patience
+  const abandoned = abandonment(stages)
   for (;;) {
     const before = await store.registrations.get(idScope, attested.registrationId)
-    if (isAnothers(before?.placement, operation, clock)) {
+    if (isAnothers(before?.placement, operation) && !abandoned(before?.placement)) {
       await delay(waitForAnother)
       continue
     }
-    const journal = openJournal(attested, operation, before, { store, clock, until })
+    const journal = openJournal(attested, operation, before, { store, clock, monotonic, until })
     try {
       const outcome = await placed(attested, before, journal, stages)
       const settled = 'failure' in outcome ? afterFailure(journal.current(), before?.assignment) : outcome
@@ -80,8 +81,8 @@ export async function conclude(
   }
 }
 
-function isAnothers(placement: Placement | undefined, { id }: Operation, clock: Clock): boolean {
-  return placement !== undefined && placement.operationId !== id && clock() - placement.since < abandonedAfter
+function isAnothers(placement: Placement | undefined, { id }: Operation): boolean {
+  return placement !== undefined && placement.operationId !== id
 }
 
 async function placed(
@@ -92,7 +93,7 @@ async function placed(
 ): Promise<Outcome> {
   try {
     if (!before) await stages.limits?.room(attested.service)
-    const hubs: Hubs = (link, until) => tracedHub(stages.hubs(link, until), attested.trail, stages.clock)
+    const hubs: Hubs = (link, until) => tracedHub(stages.hubs(link, until), attested.trail, stages.monotonic)
     return await place(attested, before, journal, { ...stages, hubs })
   } catch (error) {
     if (error instanceof Conflict) throw error

@@ -1,6 +1,7 @@
+import { settledClock } from '../model/clock-jump.ts'
 import type { Decision } from '../model/decision.ts'
 import type { IdScope } from '../model/identifiers.ts'
-import type { Clock } from '../model/timestamp.ts'
+import type { Clocks } from '../model/timestamp.ts'
 import type { Store } from '../store/store.ts'
 
 /** For how long, and how many, decision records are kept. */
@@ -36,13 +37,14 @@ const sweepEvery = 60 * 60 * 1000
 export function decisionJournal(
   store: Store,
   retention: Retention,
-  clock: Clock,
+  { clock, monotonic }: Clocks,
   onFault: (fault: unknown) => void,
 ): DecisionJournal {
   const waiting: Decision[] = []
   /** Records written since an instance's were last counted; absent: not counted yet in this run. */
   const since = new Map<IdScope, number>()
   let lost = 0
+  const settled = settledClock(clock, monotonic, sweepEvery)
   let sweptAt = -Infinity
   let timer: NodeJS.Timeout | undefined
   let writing: Promise<void> | undefined
@@ -88,12 +90,14 @@ export function decisionJournal(
       // Counting costs more than writing, so an instance may have a tenth too many for a while.
       if (written === undefined || written > boundOf(of) / 10) full.add(of)
     }
-    const due = clock() - sweptAt > sweepEvery
-    if (due) sweptAt = clock()
+    const due = monotonic() - sweptAt > sweepEvery
+    if (due) sweptAt = monotonic()
     const scopes = due ? new Set([...full, ...(await everyScope())]) : full
+    const now = settled()
+    const oldest = now === undefined ? 0 : now - retention.age
     await store.transact((writer) => {
       for (const { of, decision } of owned) writer.decisions.add(of, decision)
-      for (const of of scopes) writer.decisions.keep(of, { since: clock() - retention.age, count: boundOf(of) })
+      for (const of of scopes) writer.decisions.keep(of, { since: oldest, count: boundOf(of) })
     })
     for (const of of scopes) since.set(of, 0)
   }

@@ -5,9 +5,9 @@ import { newEtag, type IdScope } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Operation } from '../model/registration.ts'
 import type { LinkedHub } from '../model/service.ts'
-import { timestamp, type Clock } from '../model/timestamp.ts'
+import { timestamp, type Clocks } from '../model/timestamp.ts'
 import { Conflict, type Store } from '../store/store.ts'
-import { abandonedAfter, afterFailure, waitForAnother } from './after-failure.ts'
+import { abandonment, afterFailure, waitForAnother } from './after-failure.ts'
 import { leftoverOperation } from './leftovers.ts'
 import { isHub, type Hubs } from './placing.ts'
 
@@ -28,10 +28,9 @@ export interface Deprovisioned {
 }
 
 /** What deprovisioning works with. */
-export interface DeprovisionParts {
+export interface DeprovisionParts extends Clocks {
   readonly store: Store
   readonly hubs: Hubs
-  readonly clock: Clock
   readonly settle: (leftover: Operation) => void
 }
 
@@ -50,11 +49,12 @@ export async function deprovision(
 ): Promise<Deprovisioned> {
   const { store, clock, settle } = parts
   const enrollment = await endEnrollment(idScope, registrationId, wanted, parts)
+  const abandoned = abandonment(parts)
   for (;;) {
     const registration = await store.registrations.get(idScope, registrationId)
     if (!registration) return { enrollment, registration: 'absent', identity: 'kept' }
     const { placement } = registration
-    if (placement && clock() - placement.since < abandonedAfter) {
+    if (placement && !abandoned(placement)) {
       await delay(waitForAnother)
       continue
     }
@@ -115,10 +115,10 @@ async function endIdentity(
   link: LinkedHub,
   deviceId: string,
   { identity: wanted }: Deprovisioning,
-  { hubs, clock }: DeprovisionParts,
+  { hubs, monotonic }: DeprovisionParts,
 ): Promise<Deprovisioned['identity']> {
   if (wanted === 'keep') return 'kept'
-  const hub = hubs(link, clock() + patience)
+  const hub = hubs(link, monotonic() + patience)
   try {
     if (wanted === 'disable') {
       const result = await disableDevice(hub, deviceId, 'deprovisioned')

@@ -1,7 +1,7 @@
 import type { Attested } from '../attestation/attestation.ts'
 import { newEtag, type Etag } from '../model/identifiers.ts'
 import type { Operation, Placement, Registration } from '../model/registration.ts'
-import { timestamp, type Clock } from '../model/timestamp.ts'
+import { timestamp, type Clocks, type Monotonic } from '../model/timestamp.ts'
 import type { Store } from '../store/store.ts'
 import { recordOf } from './record.ts'
 import { toResume } from './resume-record.ts'
@@ -9,9 +9,11 @@ import { toResume } from './resume-record.ts'
 /** Where a placement is written down before it is carried out. */
 export interface Journal {
   readonly operationId: string
-  /** When the operation's time is out; milliseconds since 1970. */
+  /** When the operation's time is out, by `monotonic`. */
   readonly until: number
-  readonly now: Clock
+  readonly monotonic: Monotonic
+  /** When this run began; milliseconds since 1970. */
+  readonly since: number
   /** What a failure has to take back, or go on with: the placement in its latest phase. */
   readonly current: () => Placement | undefined
   /** Note the placement down; durably, with its operation, where a crash must not forget it. Conflict if somebody else wrote. */
@@ -27,14 +29,15 @@ export function openJournal(
   attested: Attested,
   operation: Operation,
   before: Registration | undefined,
-  { store, clock, until }: { readonly store: Store; readonly clock: Clock; readonly until: number },
+  { store, clock, monotonic, until }: Clocks & { readonly store: Store; readonly until: number },
 ): Journal {
   let current = before?.placement
   let etag = before?.etag
   return {
     operationId: operation.id,
     until,
-    now: clock,
+    monotonic,
+    since: clock(),
     current: () => current,
     etag: () => etag,
     keep: () => (current = undefined),

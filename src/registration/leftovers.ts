@@ -2,7 +2,7 @@ import { newOperationId, type IdScope, type RegistrationId } from '../model/iden
 import { isJsonObject } from '../model/json.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Operation, Registration } from '../model/registration.ts'
-import type { Clock } from '../model/timestamp.ts'
+import type { Clock, Monotonic } from '../model/timestamp.ts'
 import type { Reader } from '../store/store.ts'
 import { isHub, type Hubs, type Leftover } from './placing.ts'
 
@@ -33,14 +33,14 @@ export function leftoverPause(attempts: number, random: number): number {
 export async function removeLeftover(
   operation: Operation,
   { hub: hostName, deviceId }: Leftover,
-  { store, hubs, clock }: { readonly store: Reader; readonly hubs: Hubs; readonly clock: Clock },
+  { store, hubs, monotonic }: { readonly store: Reader; readonly hubs: Hubs; readonly monotonic: Monotonic },
 ): Promise<boolean> {
   const { idScope, registrationId } = operation
   const link = (await store.linkedHubs.all(idScope)).find((linked) => isHub(linked, hostName))
   // An unlinked hub cannot be spoken to.
   if (!link || belongsTo(await store.registrations.get(idScope, registrationId), hostName)) return true
   try {
-    await hubs(link, clock()).remove(deviceId)
+    await hubs(link, monotonic()).remove(deviceId)
     return true
   } catch (error) {
     if (error instanceof Refusal) return false

@@ -70,6 +70,7 @@ function node(store: Store, hubs: ReadonlyMap<string, IotHub>): Registrar {
     hubs: ({ hostName }) => hubs.get(hostName)!,
     patience: 5000,
     clock: Date.now,
+    monotonic: Date.now,
     shortWait: 20_000,
     onDecision: () => {},
     onFault: (fault) => {

@@ -1,4 +1,5 @@
 import type { Attested } from '../attestation/attestation.ts'
+import { settledClock } from '../model/clock-jump.ts'
 import { newOperationId, registrationKey } from '../model/identifiers.ts'
 import type { Operation } from '../model/registration.ts'
 import { conclude } from './conclude.ts'
@@ -38,16 +39,17 @@ interface Run {
   promised?: Promise<void>
   /** The end is being written; nothing else may be written of it any more. */
   ending: boolean
-  /** When it is its turn, where it has to wait for that. */
+  /** When it is its turn, by the monotonic clock, where it has to wait for that. */
   readonly startsAt?: number
 }
 
 export function operations(stages: Stages): Operations {
-  const { store, clock, shortWait, limits, onFault } = stages
+  const { store, clock, monotonic, shortWait, limits, onFault } = stages
   /** At most one for each device. */
   const runs = new Map<string, Run>()
   const waiting = new Set<NodeJS.Timeout>()
-  let sweptAt = clock()
+  const settled = settledClock(clock, monotonic, kept)
+  let sweptAt = monotonic()
   let stopped = false
 
   async function run(attested: Attested): Promise<Operation> {
@@ -91,7 +93,7 @@ export function operations(stages: Stages): Operations {
         if (leftover) settle(leftover)
         return ended
       })
-    const startsAt = wait > 0 ? clock() + wait : undefined
+    const startsAt = wait > 0 ? monotonic() + wait : undefined
     const begun: Run = { operation, purpose, ended, ending: false, startsAt }
     runs.set(key, begun)
     ended.catch((fault: unknown) => stopped || onFault(fault, attested.trackingId))
@@ -117,7 +119,7 @@ export function operations(stages: Stages): Operations {
   }
 
   function waitOf({ startsAt }: Run): number {
-    return startsAt === undefined ? 0 : Math.max(0, startsAt - clock())
+    return startsAt === undefined ? 0 : Math.max(0, startsAt - monotonic())
   }
 
   function shown(run: Run): Operation {
@@ -148,11 +150,11 @@ export function operations(stages: Stages): Operations {
   }
 
   function sweep(): void {
-    if (clock() - sweptAt < sweepEvery) return
-    sweptAt = clock()
-    store
-      .transact((write) => write.operations.expire(clock() - kept))
-      .catch((fault: unknown) => onFault(fault, 'sweep'))
+    if (monotonic() - sweptAt < sweepEvery) return
+    sweptAt = monotonic()
+    const now = settled()
+    if (now === undefined) return
+    store.transact((write) => write.operations.expire(now - kept)).catch((fault: unknown) => onFault(fault, 'sweep'))
   }
 
   return {
@@ -173,8 +175,8 @@ export function operations(stages: Stages): Operations {
       // Whoever waits for a turn was promised it: the store knows, and the next start goes on with it.
       for (const [key, run] of runs) if (waitOf(run) > 0) runs.delete(key)
       // What waits for a hub may wait long; it was promised too, or its device will ask again.
-      for (const end = clock() + longestStop; runs.size > 0 && clock() < end;) {
-        await within(Promise.allSettled([...runs.values()].map(({ ended }) => ended)), end - clock())
+      for (const end = monotonic() + longestStop; runs.size > 0 && monotonic() < end;) {
+        await within(Promise.allSettled([...runs.values()].map(({ ended }) => ended)), end - monotonic())
       }
       stopped = true
     },

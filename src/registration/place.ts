@@ -83,11 +83,11 @@ function planned(
   attested: Attested,
   before: Assignment | undefined,
   { hub, initialTwin, payload }: Choice,
-  { operationId, now }: Journal,
+  { operationId, since }: Journal,
 ): Placement {
   const { migrateDeviceData } = policyOf(attested.enrollment)
   const to = { assignedHub: hub.hostName, deviceId: before?.deviceId ?? initialDeviceId(attested) }
-  const shared = { operationId, since: now(), phase: 'making', initialTwin, payload } as const
+  const shared = { operationId, since, phase: 'making', initialTwin, payload } as const
   if (!before) return { ...shared, kind: 'first', to: { ...to, substatus: 'initialAssignment' } }
   if (isHub(hub, before.assignedHub)) return { ...shared, kind: 'reset', to: { ...to, substatus: 'deviceDataReset' } }
   const substatus = migrateDeviceData ? 'deviceDataMigrated' : 'deviceDataReset'

@@ -9,7 +9,7 @@ import type { LinkedHub } from '../model/service.ts'
 import type { Reader } from '../store/store.ts'
 import type { Journal } from './journal.ts'
 
-/** How a linked hub is reached; while it does not answer, it is waited for until that moment, in milliseconds since 1970. */
+/** How a linked hub is reached; while it does not answer, it is waited for until that moment of the monotonic clock. */
 export type Hubs = (link: LinkedHub, until: number) => IotHub
 
 /** From the hub: the identity the device has there. */

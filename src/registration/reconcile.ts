@@ -6,7 +6,7 @@ import type { HubCredential } from '../model/hub-credential.ts'
 import type { IdScope } from '../model/identifiers.ts'
 import type { Assignment, Registration } from '../model/registration.ts'
 import type { LinkedHub } from '../model/service.ts'
-import type { Clock } from '../model/timestamp.ts'
+import type { Monotonic } from '../model/timestamp.ts'
 import type { Reader } from '../store/store.ts'
 import type { Hubs } from './placing.ts'
 
@@ -34,7 +34,7 @@ export interface ReconcileParts {
   readonly store: Reader
   readonly attestation: AttestationKinds
   readonly hubs: Hubs
-  readonly clock: Clock
+  readonly monotonic: Monotonic
 }
 
 const page = 100
@@ -55,7 +55,7 @@ export async function reconcile(
   let checked = 0
   for (let after = ''; ;) {
     const slice = await parts.store.registrations.sliceOfHub(idScope, link.hostName, { after, limit: page })
-    const hub = parts.hubs(link, parts.clock() + patience)
+    const hub = parts.hubs(link, parts.monotonic() + patience)
     for (const registration of slice) {
       const { assignment, placement } = registration
       // What is on its way is not adrift.

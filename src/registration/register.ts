@@ -6,7 +6,7 @@ import { enrollmentId } from '../model/enrollment.ts'
 import { registrationKey, type IdScope } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Operation, Registration } from '../model/registration.ts'
-import type { Clock } from '../model/timestamp.ts'
+import type { Clocks } from '../model/timestamp.ts'
 import type { Store } from '../store/store.ts'
 import { admit, type DeviceRequest } from './admit.ts'
 import { deprovision, type Deprovisioned, type Deprovisioning } from './deprovision.ts'
@@ -19,7 +19,7 @@ import { resume } from './resume.ts'
 import { beginTrail, endingOfThrown, noTrail, type Attempt } from './trail.ts'
 
 /** What registration works with. */
-export interface Stages {
+export interface Stages extends Clocks {
   readonly store: Store
   readonly attestation: AttestationKinds
   readonly allocation: Allocation
@@ -28,7 +28,6 @@ export interface Stages {
   readonly patience: number
   /** Hears of every step of a placement before the next is taken. */
   readonly onStep?: (step: Step) => Promise<void> | void
-  readonly clock: Clock
   /** Milliseconds that a register call may take to be answered with its outcome; after that, `assigning`. 0: always. */
   readonly shortWait: number
   /** What instances and devices may do; absent: anything. */
@@ -80,15 +79,15 @@ export function registrar(stages: Stages): Registrar {
 }
 
 async function register(request: DeviceRequest, stages: Stages, running: Operations): Promise<RegisterAnswer> {
-  const { store, clock, onDecision } = stages
-  const trail = beginTrail(request, clock, onDecision)
+  const { store, monotonic, onDecision } = stages
+  const trail = beginTrail(request, stages, onDecision)
   try {
     const presented = await admit(request, store, trail)
     stages.limits?.payload(presented.service, request.payload)
-    const startedAt = clock()
+    const startedAt = monotonic()
     const verdict = await attest(presented, stages.attestation, store)
     const { enrollment } = verdict.is === 'attested' ? verdict.attested : verdict
-    trail.note({ step: 'attested', enrollment: enrollmentId(enrollment), milliseconds: clock() - startedAt })
+    trail.note({ step: 'attested', enrollment: enrollmentId(enrollment), milliseconds: monotonic() - startedAt })
     switch (verdict.is) {
       case 'disabled': {
         const operation = await disabledOperation(verdict, stages)
@@ -159,9 +158,9 @@ async function toldIfRefused<T>(
   }
 }
 
-function tell(attempt: Attempt, thrown: unknown, { clock, onDecision }: Stages): void {
+function tell(attempt: Attempt, thrown: unknown, stages: Stages): void {
   if (typeof thrown === 'object' && thrown !== null && told.has(thrown)) return
-  beginTrail(attempt, clock, onDecision).end(endingOfThrown(thrown))
+  beginTrail(attempt, stages, stages.onDecision).end(endingOfThrown(thrown))
   markTold(thrown)
 }
 

@@ -15,7 +15,7 @@ import { beginTrail, endingOfOperation } from './trail.ts'
 
 /** Take up the operations that were answered `assigning` and then left by a node that stopped. */
 export async function resume(stages: Stages, running: Operations): Promise<void> {
-  const { store, clock, onDecision } = stages
+  const { store, onDecision } = stages
   for (const operation of await store.operations.unfinished()) {
     if (leftoverOf(operation)) {
       running.settle(operation)
@@ -27,7 +27,7 @@ export async function resume(stages: Stages, running: Operations): Promise<void>
     const trackingId = randomUUID()
     const trail = beginTrail(
       { trackingId, idScope, registrationId, protocol, remoteAddress, userAgent: '(resumed)' },
-      clock,
+      stages,
       onDecision,
     )
     const attested = await reattest(operation, from, { trackingId, trail }, store)

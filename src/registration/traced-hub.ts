@@ -1,19 +1,19 @@
 import type { IotHub } from '../hub/iot-hub.ts'
 import type { Trail } from '../model/decision.ts'
 import { Refusal } from '../model/refusal.ts'
-import type { Clock } from '../model/timestamp.ts'
+import type { Monotonic } from '../model/timestamp.ts'
 
 /** The same hub, with every call, its outcome and its milliseconds noted on the trail. */
-export function tracedHub(hub: IotHub, trail: Trail, clock: Clock): IotHub {
+export function tracedHub(hub: IotHub, trail: Trail, monotonic: Monotonic): IotHub {
   function traced<A extends readonly unknown[], T>(
     call: string,
     ask: (...args: A) => Promise<T>,
     tell: (answer: T) => string,
   ): (...args: A) => Promise<T> {
     return async (...args) => {
-      const startedAt = clock()
+      const startedAt = monotonic()
       const note = (found: string) =>
-        trail.note({ step: 'hub', hub: hub.hostName, call, found, milliseconds: clock() - startedAt })
+        trail.note({ step: 'hub', hub: hub.hostName, call, found, milliseconds: monotonic() - startedAt })
       try {
         const answer = await ask(...args)
         note(tell(answer))

@@ -2,7 +2,7 @@ import type { Credential } from '../attestation/attestation.ts'
 import { longestDecisionText, type Decision, type Ending, type Finding, type Trail } from '../model/decision.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Operation } from '../model/registration.ts'
-import type { Clock } from '../model/timestamp.ts'
+import type { Clocks } from '../model/timestamp.ts'
 import { describeCredential } from './presented.ts'
 
 /** Whose attempt it is. */
@@ -20,9 +20,14 @@ export type Attempt = Pick<
 const mostFindings = 24
 
 /** Begin to note down an attempt; `onDecision` hears of it when it has ended. */
-export function beginTrail(attempt: Attempt, clock: Clock, onDecision: (decision: Decision) => void): Trail {
+export function beginTrail(
+  attempt: Attempt,
+  { clock, monotonic }: Clocks,
+  onDecision: (decision: Decision) => void,
+): Trail {
   const findings: Finding[] = []
   const time = clock()
+  const startedAt = monotonic()
   let failure: Extract<Finding, { step: 'failure' }> | undefined
   let overlooked = 0
   return {
@@ -49,7 +54,7 @@ export function beginTrail(attempt: Attempt, clock: Clock, onDecision: (decision
         reason: ending.reason ?? failure?.reason,
         detail: (ending.reason ? ending.detail : (failure?.found ?? ending.detail))?.slice(0, longestDecisionText),
         assignedHub: ending.assignedHub,
-        milliseconds: clock() - time,
+        milliseconds: monotonic() - startedAt,
       })
     },
   }

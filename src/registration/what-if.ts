@@ -4,18 +4,17 @@ import type { Attested } from '../attestation/attestation.ts'
 import type { Decision, Ending, Trail } from '../model/decision.ts'
 import { enrollmentId } from '../model/enrollment.ts'
 import { Refusal } from '../model/refusal.ts'
-import type { Clock } from '../model/timestamp.ts'
+import type { Clocks } from '../model/timestamp.ts'
 import type { Reader } from '../store/store.ts'
 import { admit, type DeviceRequest } from './admit.ts'
 import { foreseePlace, stays } from './place.ts'
 import { beginTrail, endingOfThrown } from './trail.ts'
 
 /** What foreseeing works with: nothing that could write, and no hub. */
-export interface WhatIfStages {
+export interface WhatIfStages extends Clocks {
   readonly store: Reader
   readonly attestation: AttestationKinds
   readonly allocation: Allocation
-  readonly clock: Clock
 }
 
 /**
@@ -24,19 +23,19 @@ export interface WhatIfStages {
  */
 export async function whatIf(request: DeviceRequest, stages: WhatIfStages): Promise<Decision> {
   const { promise, resolve } = Promise.withResolvers<Decision>()
-  const trail = beginTrail(request, stages.clock, resolve)
+  const trail = beginTrail(request, stages, resolve)
   trail.end(await ending(request, trail, stages))
   return promise
 }
 
 async function ending(request: DeviceRequest, trail: Trail, stages: WhatIfStages): Promise<Ending> {
-  const { store, attestation, clock } = stages
+  const { store, attestation, monotonic } = stages
   try {
     const presented = await admit(request, store, trail)
-    const startedAt = clock()
+    const startedAt = monotonic()
     const verdict = await attest(presented, attestation, store)
     const { enrollment } = verdict.is === 'attested' ? verdict.attested : verdict
-    trail.note({ step: 'attested', enrollment: enrollmentId(enrollment), milliseconds: clock() - startedAt })
+    trail.note({ step: 'attested', enrollment: enrollmentId(enrollment), milliseconds: monotonic() - startedAt })
     if (verdict.is === 'disabled') return { outcome: 'disabled' }
     if (verdict.is === 'challenged') {
       await foreseePlace({ ...presented, enrollment }, stages)

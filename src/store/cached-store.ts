@@ -1,3 +1,4 @@
+import type { Monotonic } from '../model/timestamp.ts'
 import type { Reader, Store, Writer } from './store.ts'
 
 /**
@@ -5,7 +6,7 @@ import type { Reader, Store, Writer } from './store.ts'
  * certificates and groups. What is written through it is forgotten before and after the commit; what another node writes is
  * seen within `freshFor` milliseconds.
  */
-export function cachedStore(store: Store, clock: () => number, freshFor: number): Store {
+export function cachedStore(store: Store, monotonic: Monotonic, freshFor: number): Store {
   const remembered = new Map<string, Memory>()
 
   interface Memory {
@@ -16,8 +17,8 @@ export function cachedStore(store: Store, clock: () => number, freshFor: number)
   /** What is remembered of one tenant; `''` is the deployment itself. */
   function memory(idScope: string): Memory {
     const known = remembered.get(idScope)
-    if (known && clock() - known.since < freshFor) return known
-    const fresh = { since: clock(), values: new Map() }
+    if (known && monotonic() - known.since < freshFor) return known
+    const fresh = { since: monotonic(), values: new Map() }
     if (remembered.size >= tenantsRemembered) remembered.clear()
     remembered.set(idScope, fresh)
     return fresh

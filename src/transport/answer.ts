@@ -1,14 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { Refusal } from '../model/refusal.ts'
-import type { Clock } from '../model/timestamp.ts'
+import type { Clocks } from '../model/timestamp.ts'
 import type { Registrar } from '../registration/register.ts'
 import type { Attempt } from '../registration/trail.ts'
 import { errorBody, type ErrorBody } from './error-body.ts'
 
 /** What every device transport works with. */
-export interface DeviceTransport {
+export interface DeviceTransport extends Clocks {
   readonly registrar: Registrar
-  readonly clock: Clock
   readonly onFault: (fault: unknown, trackingId: string) => void
   /** Seconds that a device is asked to wait before it polls. The real service says 3. [device-wire §2.3] */
   readonly retryAfter: number

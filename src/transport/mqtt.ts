@@ -60,7 +60,7 @@ function session(
   async function answer(request: Request, received: number): Promise<void> {
     const trackingId = newTrackingId()
     const { status, json, retryAfter } = await outcome(request, trackingId)
-    const wait = received + transport.answerDelay - transport.clock()
+    const wait = received + transport.answerDelay - transport.monotonic()
     if (wait > 0) await delay(wait)
     // A response that nobody subscribed to has nowhere to go. [device-wire §3.2]
     if (!subscribed) return
@@ -127,7 +127,7 @@ function session(
       const request = readRequest(packet)
       if (++underWay > mostAtOnce) throw new MalformedPacket('too many requests at once')
       // Not awaited: PUBACK goes first, the answer after it. [device-wire §0.7]
-      void answer(request, transport.clock()).finally(() => underWay--)
+      void answer(request, transport.monotonic()).finally(() => underWay--)
     },
     closed: () => {
       if (current.get(device) === connection) current.delete(device)

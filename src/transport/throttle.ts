@@ -2,7 +2,7 @@ import { registrationKey } from '../model/identifiers.ts'
 import type { Limits } from '../model/limits.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { ProvisioningService } from '../model/service.ts'
-import type { Clock } from '../model/timestamp.ts'
+import type { Monotonic } from '../model/timestamp.ts'
 import type { RegistrationLimits } from '../registration/limits.ts'
 import type { Reader } from '../store/store.ts'
 
@@ -31,7 +31,11 @@ const countFor = 10_000
  * Enforce limits by token buckets, refilled all the time, that hold a minute's worth. Registrations beyond it queue: their
  * devices are told `assigning` and when to ask, because several SDKs do not survive a 429. [device-wire §9.4, service-wire §14.1]
  */
-export function throttle(limits: (service: ProvisioningService) => Limits, store: Reader, clock: Clock): Throttle {
+export function throttle(
+  limits: (service: ProvisioningService) => Limits,
+  store: Reader,
+  monotonic: Monotonic,
+): Throttle {
   const registrations = new Map<string, Bucket>()
   const operations = new Map<string, Bucket>()
   const polls = new Map<string, Bucket>()
@@ -45,7 +49,7 @@ export function throttle(limits: (service: ProvisioningService) => Limits, store
       turn: (service) => {
         const { registrationsPerMinute } = limits(service)
         const bucket = bucketOf(registrations, service.idScope)
-        const wait = bucket.take(clock(), minute / registrationsPerMinute, 1, minute, longestQueue)
+        const wait = bucket.take(monotonic(), minute / registrationsPerMinute, 1, minute, longestQueue)
         if (wait === 0) return 0
         meet('registration')
         if (wait !== undefined) return wait
@@ -58,7 +62,7 @@ export function throttle(limits: (service: ProvisioningService) => Limits, store
         if (polls.size > mostDevices) polls.clear()
         const bucket = bucketOf(polls, `${service.idScope}/${registrationKey(registrationId)}`)
         // As many again are answered, with a longer wait; more is abuse.
-        const wait = bucket.take(clock(), tenSeconds / pollsPerTenSeconds, 1, tenSeconds, tenSeconds)
+        const wait = bucket.take(monotonic(), tenSeconds / pollsPerTenSeconds, 1, tenSeconds, tenSeconds)
         if (wait === 0) return undefined
         meet('poll')
         if (wait !== undefined) return seconds(wait)
@@ -69,11 +73,11 @@ export function throttle(limits: (service: ProvisioningService) => Limits, store
       room: async (service) => {
         const { registrations: most } = limits(service)
         const known = counts.get(service.idScope)
-        const fresh = known && clock() - known.at < countFor && known.count < most * 0.9
+        const fresh = known && monotonic() - known.at < countFor && known.count < most * 0.9
         const count = fresh ? known.count : await store.registrations.count(service.idScope)
         if (count >= most) throw new Refusal('QuotaReached', `the instance has its ${most} registrations`)
         // This one comes to it; near the limit the next is counted anew.
-        counts.set(service.idScope, { count: count + 1, at: fresh ? known.at : clock() })
+        counts.set(service.idScope, { count: count + 1, at: fresh ? known.at : monotonic() })
       },
       payload: (service, payload) => {
         if (payload === undefined) return
@@ -87,7 +91,7 @@ export function throttle(limits: (service: ProvisioningService) => Limits, store
     operators: (service, asked) => {
       const interval = minute / limits(service).serviceOperationsPerMinute
       const bucket = bucketOf(operations, service.idScope)
-      if (bucket.take(clock(), interval, asked, minute, 0) !== undefined) return undefined
+      if (bucket.take(monotonic(), interval, asked, minute, 0) !== undefined) return undefined
       meet('serviceOperation')
       return bucket.later()
     },

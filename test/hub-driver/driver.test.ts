@@ -191,7 +191,7 @@ test('a probe finds a link whose key is no longer good, and says so before any d
   const { guard, changes } = watching()
   const transport = guard.watch(https)
   const good = link(fake.hostName, fake.key)
-  await probe(good, { guard, transport, clock: Date.now })
+  await probe(good, { guard, transport, clock: Date.now, monotonic: Date.now })
   assert.equal(guard.broken(fake.hostName), undefined)
   assert.ok((guard.latency(fake.hostName) ?? 0) > 0)
   assert.deepEqual(
@@ -200,9 +200,9 @@ test('a probe finds a link whose key is no longer good, and says so before any d
   )
 
   const key = fake.rotate()
-  await probe(good, { guard, transport, clock: Date.now })
+  await probe(good, { guard, transport, clock: Date.now, monotonic: Date.now })
   assert.match(String(guard.broken(fake.hostName)), /^unauthorized since \d{4}-/)
-  await probe({ ...good, key }, { guard, transport, clock: Date.now })
+  await probe({ ...good, key }, { guard, transport, clock: Date.now, monotonic: Date.now })
   assert.equal(guard.broken(fake.hostName), undefined)
   assert.deepEqual(
     changes.map(({ state }) => state),
@@ -292,7 +292,7 @@ function fakeHub({ wait = 0 } = {}): IotHub {
 }
 
 function patience(wait: number) {
-  return { until: Date.now() + wait, clock: Date.now, random: () => 0.5 }
+  return { until: Date.now() + wait, monotonic: Date.now, random: () => 0.5 }
 }
 
 function link(hostName: string, key: Secret): LinkedHub {
@@ -306,5 +306,5 @@ function bundledKey(): Secret {
 function watching(clock: () => number = Date.now, perMinute?: number): { guard: HubGuard; changes: LinkHealth[] } {
   const changes: LinkHealth[] = []
   const onChange = (health: LinkHealth): void => void changes.push(health)
-  return { guard: hubGuard({ clock, writesPerMinute: () => perMinute, onChange }), changes }
+  return { guard: hubGuard({ clock, monotonic: clock, writesPerMinute: () => perMinute, onChange }), changes }
 }

@@ -56,6 +56,7 @@ const faults: unknown[] = []
 const api = managementApi({
   store,
   clock,
+  monotonic: clock,
   routes,
   authority: async () => ({ id: 'owner', assignments: [{ role: 'Owner', scope: '*' }] }),
   log: { audit: (line) => audit.push(line), fault: (error) => faults.push(error) },

@@ -145,7 +145,7 @@ test("the administrator's token is shown once, kept as a hash, and renewed by a 
   assert.ok(!JSON.stringify(await store.accessTokens.all()).includes(plane.token.split('_')[2]!))
   const configuration = readConfiguration(['--management-token', 'renew'], {})
   const renewed = await administratorToken(store, configuration, Date.now)
-  const authority = bearerAuthority(store, Date.now)
+  const authority = bearerAuthority(store, { clock: Date.now, monotonic: Date.now })
   assert.deepEqual((await authority(renewed!)).assignments, [{ role: 'Owner', scope: '*' }])
   await assert.rejects(authority(plane.token), Refusal)
   assert.equal(await administratorToken(store, readConfiguration([], {}), Date.now), undefined)

@@ -86,6 +86,7 @@ export async function openEndpoint(host: string, parts: Partial<ServiceApiParts>
   const api = serviceApi({
     store,
     clock: Date.now,
+    monotonic: Date.now,
     log: { audit: (line) => audit.push(line), fault: (error) => faults.push(error) },
     ...parts,
   })

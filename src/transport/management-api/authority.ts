@@ -1,32 +1,23 @@
-import { createRemoteJWKSet, decodeJwt, errors, jwtVerify, type JWTPayload } from 'jose'
+import { decodeJwt, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose'
 import type { RoleAssignment, TokenIssuer } from '../../model/access.ts'
 import { Refusal } from '../../model/refusal.ts'
-import type { Clock } from '../../model/timestamp.ts'
+import type { Clock, Clocks } from '../../model/timestamp.ts'
 import type { Reader } from '../../store/store.ts'
 import type { BearerAuthority } from '../service-api/authorization.ts'
 import { isAccessToken, readAccessToken } from './access-token.ts'
+import { keySets } from './key-sets.ts'
 import { mayData, type Authority, type Principal } from './principal.ts'
 
 /** Asymmetric only: a key that verifies must not be one that signs. */
 const algorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA']
 const longestToken = 16 * 1024
-const issuersRemembered = 100
 /** Seconds that an issuer's clock may differ from ours. */
 const clockTolerance = 60
 
-type KeySet = ReturnType<typeof createRemoteJWKSet>
-
 /** Believes the tokens that Hubward gave out, and those of the issuers that an Owner named. [service-wire §1.5] */
-export function bearerAuthority(store: Reader, clock: Clock): Authority {
-  const keySets = new Map<string, KeySet>()
-  const keysOf = (url: string): KeySet => {
-    const known = keySets.get(url)
-    if (known) return known
-    if (keySets.size >= issuersRemembered) keySets.clear()
-    const keys = createRemoteJWKSet(new URL(url), { timeoutDuration: 5000, cooldownDuration: 10_000 })
-    keySets.set(url, keys)
-    return keys
-  }
+export function bearerAuthority(store: Reader, clocks: Clocks): Authority {
+  const { clock } = clocks
+  const keysOf = keySets(clocks)
   return async (token) => {
     if (token.length > longestToken) throw new Refusal('BearerTokenInvalid', 'the token is too long')
     if (isAccessToken(token)) return readAccessToken(token, store, clock)
@@ -63,7 +54,7 @@ function claimedIssuer(token: string): string {
   throw new Refusal('BearerTokenInvalid', 'the token does not name its issuer')
 }
 
-async function verified(token: string, issuer: TokenIssuer, keys: KeySet, clock: Clock): Promise<JWTPayload> {
+async function verified(token: string, issuer: TokenIssuer, keys: JWTVerifyGetKey, clock: Clock): Promise<JWTPayload> {
   try {
     const { payload } = await jwtVerify(token, keys, {
       issuer: issuer.issuer,

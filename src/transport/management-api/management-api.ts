@@ -3,7 +3,7 @@ import { STATUS_CODES } from 'node:http'
 import { parseJson, toAsciiJson, type Json } from '../../model/json.ts'
 import { Refusal } from '../../model/refusal.ts'
 import type { ProvisioningService } from '../../model/service.ts'
-import { timestamp, type Clock } from '../../model/timestamp.ts'
+import { timestamp, type Clocks } from '../../model/timestamp.ts'
 import { Conflict, type Store } from '../../store/store.ts'
 import { header, type HttpApi, type HttpRequest, type HttpResponse } from '../../wire/http.ts'
 import type { AdministrativeLine } from './administrative-line.ts'
@@ -11,9 +11,8 @@ import { findInstance } from './instance-resource.ts'
 import { may, type Authority, type Principal } from './principal.ts'
 import { findRoute, type Answer, type Route } from './route.ts'
 
-export interface ManagementApiParts {
+export interface ManagementApiParts extends Clocks {
   readonly store: Store
-  readonly clock: Clock
   readonly authority: Authority
   readonly routes: readonly Route[]
   readonly log: {
@@ -31,20 +30,22 @@ const largestBody = 4 << 20
  * whatever it is given and never rejects. [service-wire §8]
  */
 export function managementApi(parts: ManagementApiParts): HttpApi {
-  const { clock, log } = parts
+  const { clock, monotonic, log } = parts
   return {
     largestBody,
     owns: () => true,
     handle: async (request) => {
-      const call: Progress = { trackingId: randomUUID(), startedAt: clock() }
+      const startedAt = monotonic()
+      const moments = () => ({ now: clock(), durationMs: monotonic() - startedAt })
+      const call: Progress = { trackingId: randomUUID() }
       try {
         const answer = await answerTo(request, call, parts)
-        if (changes(call.route)) log.audit(lineOf(request, call, clock(), { answer }))
+        if (changes(call.route)) log.audit(lineOf(request, call, moments(), { answer }))
         return success(answer, call.trackingId)
       } catch (error) {
         const thrown = error instanceof Conflict ? new Refusal('ResourceChanged', 'a write found another state') : error
         if (!(thrown instanceof Refusal)) log.fault(thrown, call.trackingId)
-        log.audit(lineOf(request, call, clock(), { thrown }))
+        log.audit(lineOf(request, call, moments(), { thrown }))
         return failure(thrown, call.trackingId)
       }
     },
@@ -54,7 +55,6 @@ export function managementApi(parts: ManagementApiParts): HttpApi {
 /** What is known of a call so far. */
 interface Progress {
   readonly trackingId: string
-  readonly startedAt: number
   route?: Route
   principal?: Principal
 }
@@ -122,8 +122,8 @@ function changes(route: Route | undefined): boolean {
 
 function lineOf(
   request: HttpRequest,
-  { trackingId, startedAt, route, principal }: Progress,
-  now: number,
+  { trackingId, route, principal }: Progress,
+  { now, durationMs }: { readonly now: number; readonly durationMs: number },
   { answer, thrown }: { answer?: Answer; thrown?: unknown },
 ): AdministrativeLine {
   const refusal = thrown instanceof Refusal ? thrown : undefined
@@ -136,7 +136,7 @@ function lineOf(
     resultType: status < 400 ? 'Success' : status < 500 ? 'ClientError' : 'Failure',
     resultSignature: String(refusal?.errorCode ?? status),
     resultDescription: refusal?.message ?? '',
-    durationMs: now - startedAt,
+    durationMs,
     correlationId: trackingId,
     callerIpAddress: request.peer.remoteAddress,
     ...(principal && { principal: principal.id }),

@@ -2,15 +2,14 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { CertificateExpiry } from '../../enrollment/ca-certificate-expiry.ts'
 import type { LinkHealth } from '../../hub/guard.ts'
 import type { Decision } from '../../model/decision.ts'
-import type { Clock } from '../../model/timestamp.ts'
+import type { Clocks } from '../../model/timestamp.ts'
 import type { Reader } from '../../store/store.ts'
 import type { HttpApi } from '../../wire/http.ts'
 import type { Route } from './route.ts'
 
 /** Where metrics are taken from when somebody asks. */
-export interface Measured {
+export interface Measured extends Clocks {
   readonly store: Reader
-  readonly clock: Clock
   /** Operations that are running or wait for their turn. */
   readonly running: () => number
   readonly throttled: () => ReadonlyMap<string, number>
@@ -97,11 +96,11 @@ export function metrics(measured: Measured): Metrics {
     timed: (api, served) => ({
       ...served,
       handle: async (request) => {
-        const startedAt = measured.clock()
+        const startedAt = measured.monotonic()
         const response = await served.handle(request)
         const method = methods.has(request.method) ? request.method : 'other'
         requests.inc({ api, route: routeOf(request.path), method, code: response.status })
-        durations.observe({ api }, (measured.clock() - startedAt) / 1000)
+        durations.observe({ api }, (measured.monotonic() - startedAt) / 1000)
         return response
       },
     }),
@@ -136,7 +135,7 @@ type Look<T extends string> = (set: (labels: Partial<Record<T, string>>, value: 
 
 /** What is asked for at the moment of the question. */
 function gauges(
-  { store, clock, running, throttled, hubs, certificates, decisionsLost }: Measured,
+  { store, clock, monotonic, running, throttled, hubs, certificates, decisionsLost }: Measured,
   registers: Registry[],
 ): void {
   const gauge = <T extends string>(name: string, help: string, labelNames: T[], look: Look<T>) =>
@@ -186,7 +185,7 @@ function gauges(
 
   let counts: { readonly at: number; readonly of: readonly (readonly [string, string, number])[] } | undefined
   const counted = async () => {
-    if (!counts || clock() - counts.at > countedFor) counts = { at: clock(), of: await countRecords(store) }
+    if (!counts || monotonic() - counts.at > countedFor) counts = { at: monotonic(), of: await countRecords(store) }
     return counts.of
   }
   gauge('dps_enrollments', 'Enrollments and enrollment groups.', ['instance', 'type'], async (set) => {

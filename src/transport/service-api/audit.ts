@@ -38,8 +38,8 @@ export interface Finished {
   readonly apiVersion: string
   readonly remoteAddress: string
   readonly trackingId: string
-  readonly startedAt: number
   readonly now: number
+  readonly durationMs: number
   readonly answer?: Answer
   readonly refused?: { readonly errorCode: number; readonly detail: string }
 }
@@ -56,7 +56,7 @@ export function auditLine({ route, caller, answer, refused, ...call }: Finished)
     resultType: result,
     resultSignature: String(refused?.errorCode ?? (answer?.json === undefined ? 204 : 200)),
     resultDescription: refused?.detail ?? '',
-    durationMs: call.now - call.startedAt,
+    durationMs: call.durationMs,
     level: result === 'Success' ? 'Information' : result === 'Failure' ? 'Error' : 'Warning',
     correlationId: call.trackingId,
     callerIpAddress: maskAddress(call.remoteAddress),

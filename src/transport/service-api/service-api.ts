@@ -4,7 +4,7 @@ import { ordinaryRules } from '../../enrollment/rules.ts'
 import { toAsciiJson } from '../../model/json.ts'
 import { Refusal } from '../../model/refusal.ts'
 import type { ProvisioningService } from '../../model/service.ts'
-import type { Clock } from '../../model/timestamp.ts'
+import type { Clocks } from '../../model/timestamp.ts'
 import type { Store } from '../../store/store.ts'
 import type { HttpApi, HttpRequest, HttpResponse } from '../../wire/http.ts'
 import { errorBody } from '../error-body.ts'
@@ -17,9 +17,8 @@ import { registrations } from './registrations.ts'
 import { largestBody, readApiVersion, readBody } from './request.ts'
 import { findRoute, idOf, segmentsOf, type Answer, type Route } from './route.ts'
 
-export interface ServiceApiParts {
+export interface ServiceApiParts extends Clocks {
   readonly store: Store
-  readonly clock: Clock
   readonly log: {
     readonly audit: (line: AuditLine) => void
     /** A fault of ours, under the tracking id that the client was told. */
@@ -45,27 +44,28 @@ const families = new Set(routes.map(({ path }) => path[0]))
  * it is given and never rejects. [service-wire §1-7]
  */
 export function serviceApi(parts: ServiceApiParts): HttpApi {
-  const { clock, log } = parts
+  const { clock, monotonic, log } = parts
   return {
     largestBody,
     owns: (path) => families.has(segmentsOf(path)?.[0]?.toLowerCase()),
     handle: async (request) => {
+      const startedAt = monotonic()
+      const moments = () => ({ now: clock(), durationMs: monotonic() - startedAt })
       const call: Progress = {
         trackingId: randomUUID(),
-        startedAt: clock(),
         remoteAddress: request.peer.remoteAddress,
         id: '',
         apiVersion: (request.query.get('api-version') ?? '').slice(0, 40),
       }
       try {
         const answer = await answerTo(request, call, parts)
-        log.audit(auditLine({ ...call, now: clock(), answer }))
+        log.audit(auditLine({ ...call, ...moments(), answer }))
         return success(answer, call.trackingId)
       } catch (error) {
         if (!(error instanceof Refusal)) log.fault(error, call.trackingId)
         const { errorCode, status, json } = errorBody(error, { trackingId: call.trackingId, now: clock() })
         const detail = error instanceof Refusal ? error.message : 'a fault, see the log'
-        log.audit(auditLine({ ...call, now: clock(), refused: { errorCode, detail } }))
+        log.audit(auditLine({ ...call, ...moments(), refused: { errorCode, detail } }))
         return failure(error, status, errorCode, json, call.trackingId)
       }
     },
@@ -74,7 +74,7 @@ export function serviceApi(parts: ServiceApiParts): HttpApi {
 
 /** What is known of a call so far; filled as it goes, so that a refused call is logged with all that was known. */
 type Progress = {
-  -readonly [Member in keyof Finished as Exclude<Member, 'now' | 'answer' | 'refused'>]: Finished[Member]
+  -readonly [Member in keyof Finished as Exclude<Member, 'now' | 'durationMs' | 'answer' | 'refused'>]: Finished[Member]
 }
 
 async function answerTo(request: HttpRequest, call: Progress, parts: ServiceApiParts): Promise<Answer> {
