@@ -8,8 +8,9 @@ import { after, test } from 'node:test'
 import { CustomFailure } from './custom.ts'
 import { permits } from './custom/addresses.ts'
 import { policyModules } from './custom/modules.ts'
-import { shownUrl, webhooks, type WebhookRules } from './custom/webhook.ts'
+import { webhooks, type WebhookRules } from './custom/webhook.ts'
 import { networks } from '../wire/networks.ts'
+import { shownUrl } from '../wire/shown-url.ts'
 
 let answer: (request: IncomingMessage, response: ServerResponse) => void = () => {}
 let calls = 0

@@ -7,6 +7,7 @@ import { readAttestation } from './attestation.ts'
 import { readInitialTwin } from './initial-twin.ts'
 import { members, type Members } from './members.ts'
 import type { EnrollmentRules } from './rules.ts'
+import { shownUrl } from '../wire/shown-url.ts'
 
 /** What writing adds to what was asked for. */
 type Draft<E extends Enrollment> = Omit<E, 'etag' | 'createdDateTimeUtc' | 'lastUpdatedDateTimeUtc'>
@@ -122,7 +123,7 @@ function readCustomAllocation(
   const given = definition.text('webhookUrl')
   if (!given) throw definition.refusal('webhookUrl', 'is required')
   const kept = stored?.customAllocationDefinition?.webhookUrl
-  const webhookUrl = kept !== undefined && given === maskQuery(kept) ? kept : given
+  const webhookUrl = kept !== undefined && given === shownUrl(kept) ? kept : given
   const protocols = allowHttpWebhooks ? ['https:', 'http:'] : ['https:']
   const url = URL.parse(webhookUrl)
   if (!url || !protocols.includes(url.protocol)) throw definition.refusal('webhookUrl', 'must be an absolute https URL')
@@ -132,10 +133,4 @@ function readCustomAllocation(
     throw definition.refusal('apiVersion', 'must be a version from 2018-09-01-preview on')
   }
   return { webhookUrl, apiVersion }
-}
-
-/** The URL with its query hidden: function keys stand there. [service-wire §9.3, §16.11] */
-export function maskQuery(webhookUrl: string): string {
-  const mark = webhookUrl.indexOf('?')
-  return mark < 0 ? webhookUrl : `${webhookUrl.slice(0, mark)}?****`
 }

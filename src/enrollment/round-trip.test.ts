@@ -75,13 +75,13 @@ function everything({ attestation: mechanism, ...rest }: IndividualEnrollment | 
 
 test('what is read, shown to a reader without secrets, and written back is the same record, secrets included', () => {
   fc.assert(
-    fc.property(enrollment, fc.boolean(), (body, webhookQuery) => {
+    fc.property(enrollment, fc.boolean(), (body, webhookSecrets) => {
       const asked = sent({ ...body, registrationId: 'Unit' })
       const stored = { ...readIndividual(asked, 'unit', context), ...stamps } as IndividualEnrollment
-      const shown = sent(enrollmentJson(stored, { keys: false, webhookQuery }))
+      const shown = sent(enrollmentJson(stored, { keys: false, webhookSecrets }))
       const again = { ...readIndividual(shown, 'UNIT', { ...context, stored }), ...stamps } as IndividualEnrollment
       assert.deepEqual(everything(again), everything(stored))
-      assert.deepEqual(sent(enrollmentJson(again, { keys: false, webhookQuery })), shown)
+      assert.deepEqual(sent(enrollmentJson(again, { keys: false, webhookSecrets })), shown)
     }),
     { numRuns: 300 },
   )
@@ -94,7 +94,7 @@ test('a group is read and written back in the same way', () => {
       const group = { ...body, attestation: body.attestation.type === 'x509' ? signing : body.attestation }
       const asked = sent({ ...group, enrollmentGroupId: 'Line' })
       const stored = { ...readGroup(asked, 'line', context), ...stamps } as EnrollmentGroup
-      const shown = sent(enrollmentJson(stored, { keys: false, webhookQuery: true }))
+      const shown = sent(enrollmentJson(stored, { keys: false, webhookSecrets: true }))
       const again = { ...readGroup(shown, 'line', { ...context, stored }), ...stamps } as EnrollmentGroup
       assert.deepEqual(everything(again), everything(stored))
     }),

@@ -1,13 +1,13 @@
 import type { AttestationMechanism, EnrolledCertificate, Enrollment } from '../model/enrollment.ts'
 import type { JsonObject } from '../model/json.ts'
-import { maskQuery } from './read-enrollment.ts'
+import { shownUrl } from '../wire/shown-url.ts'
 
 /** What the reader of a record may see of its secrets. */
 export interface Disclosure {
   /** The symmetric keys: in the answer to a PUT and to `attestationmechanism` only. [service-wire §0.4] */
   readonly keys: boolean
-  /** The query of the webhook's URL, where function keys stand. [service-wire §16.11] */
-  readonly webhookQuery: boolean
+  /** The query of the webhook's URL, where function keys stand, and a password before its host. [service-wire §16.11] */
+  readonly webhookSecrets: boolean
 }
 
 /** An enrollment as clients see it, its members in the service's order; absent members are left out. [service-wire §3.2] */
@@ -27,7 +27,7 @@ export function enrollmentJson(enrollment: Enrollment, shown: Disclosure, regist
     allocationPolicy: enrollment.allocationPolicy,
     iotHubs: enrollment.iotHubs,
     customAllocationDefinition:
-      custom && (shown.webhookQuery ? { ...custom } : { ...custom, webhookUrl: maskQuery(custom.webhookUrl) }),
+      custom && (shown.webhookSecrets ? { ...custom } : { ...custom, webhookUrl: shownUrl(custom.webhookUrl) }),
     credentialPolicyName: enrollment.credentialPolicyName,
   }
 }

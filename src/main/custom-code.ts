@@ -3,13 +3,14 @@ import { join } from 'node:path'
 import type { AllocationPolicy } from '../allocation/allocation.ts'
 import { customAllocation } from '../allocation/custom.ts'
 import { inProcessHost, policyModules } from '../allocation/custom/modules.ts'
-import { shownUrl, webhooks } from '../allocation/custom/webhook.ts'
+import { webhooks } from '../allocation/custom/webhook.ts'
 import { readInitialTwin } from '../enrollment/initial-twin.ts'
 import { members } from '../enrollment/members.ts'
 import { enrollmentJson } from '../enrollment/write-enrollment.ts'
 import type { Monotonic } from '../model/timestamp.ts'
 import { networks } from '../wire/networks.ts'
 import { ConfigurationError, type Configuration } from './configuration.ts'
+import { shownUrl } from '../wire/shown-url.ts'
 
 /** The custom policy: webhooks, and the operator's modules behind `https://in-process/NAME`. `close` ends what they keep. */
 export function customCode(
@@ -34,7 +35,7 @@ export function customCode(
       const name = pathname.slice(1)
       return { asked: `policy module ${name}`, ask: modules(name) }
     },
-    describe: (enrollment) => enrollmentJson(enrollment, { keys: false, webhookQuery: false }),
+    describe: (enrollment) => enrollmentJson(enrollment, { keys: false, webhookSecrets: false }),
     readTwin: (initialTwin) => readInitialTwin(members({ initialTwin })),
     fallback: customFallback === 'none' ? undefined : automatic[customFallback],
     monotonic,

@@ -65,12 +65,6 @@ export function webhooks(rules: WebhookRules): ((webhookUrl: string) => Ask) & D
   })
 }
 
-/** A webhook's address without what may be secret in it. */
-export function shownUrl(webhookUrl: string): string {
-  const { origin, pathname, search } = new URL(webhookUrl)
-  return `${origin}${pathname}${search === '' ? '' : '?****'}`
-}
-
 interface Answer {
   readonly status: number
   readonly text: string

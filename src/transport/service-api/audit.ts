@@ -69,7 +69,7 @@ export function auditLine({ route, caller, answer, refused, ...call }: Finished)
   }
 
   function shown(record: Parameters<typeof enrollmentJson>[0] | undefined) {
-    return record && enrollmentJson(record, { keys: false, webhookQuery: false })
+    return record && enrollmentJson(record, { keys: false, webhookSecrets: false })
   }
 }
 

@@ -97,7 +97,7 @@ export function enrollmentRoutes<E extends Enrollment>(resource: EnrollmentResou
   ]
 
   function disclosure({ may }: Caller): Disclosure {
-    return { keys: false, webhookQuery: may(`${family}/write`) }
+    return { keys: false, webhookSecrets: may(`${family}/write`) }
   }
 
   function collection(of: EnrollmentResource<E>, { instance, caller }: Call): Collection<E> {
