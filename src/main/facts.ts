@@ -59,7 +59,7 @@ export function welcome(
     `  Hubs           ${hubNames.join(', ')}   (bundled, linked)`,
     `  Listening on   ${listen.join(', ')}   (--listen :: lets other machines in)`,
     `  CA file        ${ca}`,
-    `  Service        ${fact('SERVICE_CONNECTION_STRING') || 'its owner policy was deleted; "hubward policy list" shows the others'}`,
+    `  Service        ${servicePolicy(fact('SERVICE_CONNECTION_STRING'), file, hubward)}`,
     `  Control plane  ${fact('MANAGEMENT_ENDPOINT')}`,
     ...(hubward.management.token === undefined
       ? []
@@ -76,6 +76,14 @@ export function welcome(
     '',
   ]
   return lines.join('\n')
+}
+
+/** Its key is shown by the start that made it: logs are kept for long, and read by many. */
+function servicePolicy(connectionString: string, file: string, { first }: Hubward): string {
+  if (!first.policy) return 'its owner policy was deleted; "hubward policy list" shows the others'
+  return first.isNew
+    ? `${connectionString}   (shown this once)`
+    : `the connection string of ${first.policy.keyName} is in ${file}`
 }
 
 /** One sentence for each port or address that could not be had: what it costs, and how to allow it. */

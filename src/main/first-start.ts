@@ -16,6 +16,8 @@ const firstName = 'hubward'
 export interface FirstInstance {
   readonly service: ProvisioningService
   readonly policy: SharedAccessPolicy | undefined
+  /** True if this start made it. */
+  readonly isNew: boolean
 }
 
 /**
@@ -48,6 +50,7 @@ export async function firstInstance(
   })
   return {
     service: { ...service, hostNames },
+    isNew: made !== undefined,
     policy: made ?? (await store.policies.get(service.idScope, ownerPolicy)),
   }
 }
