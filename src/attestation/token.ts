@@ -2,6 +2,7 @@ import { Refusal } from '../model/refusal.ts'
 import type { Clock } from '../model/timestamp.ts'
 import { parseSasToken, type SasToken } from '../wire/sas-token.ts'
 import type { Presented } from './attestation.ts'
+import { quoted, shown } from '../wire/printable.ts'
 
 /** Seconds that a device's clock may be behind ours. [device-wire §6.2] */
 const skew = 300
@@ -20,10 +21,13 @@ export function presentedToken({ credential, service, registrationId }: Presente
 
   const resource = `${service.idScope}/registrations/${registrationId}`
   if (token.resource.toLowerCase() !== resource.toLowerCase()) {
-    throw new Refusal('TokenForAnotherResource', `expected a token for ${resource}, found one for ${token.resource}`)
+    throw new Refusal(
+      'TokenForAnotherResource',
+      `expected a token for ${resource}, found one for ${shown(token.resource, 300)}`,
+    )
   }
   if (token.keyName !== '' && token.keyName.toLowerCase() !== 'registration') {
-    throw new Refusal('TokenKeyNameInvalid', `expected skn=registration or none, found ${token.keyName}`)
+    throw new Refusal('TokenKeyNameInvalid', `expected skn=registration or none, found ${quoted(token.keyName, 100)}`)
   }
   return token
 }

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { command } from './command.ts'
 import { Failure } from './failure.ts'
 import { objectOf, type Json } from './session.ts'
+import { printable, printableJson, shown } from '../wire/printable.ts'
 
 const trackingId = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
@@ -28,10 +29,14 @@ export function explainCommand(program: Command): void {
         const advice = options.all
           ? 'Nothing of it reached the service: is the device host right, and does the device trust the CA?'
           : `Not at ${options.dpsName}: was it another ID scope? Look everywhere with --all.`
-        throw new Failure(`There is no record of ${id}.`, advice)
+        throw new Failure(`There is no record of ${shown(id)}.`, advice)
       }
-      if (options.output === 'json') process.stdout.write(`${JSON.stringify(found.value, undefined, 2)}\n`)
-      else process.stdout.write((await session.management('GET', `${path}?${query}&format=text`)).text)
+      if (options.output === 'json')
+        process.stdout.write(`${printableJson(JSON.stringify(found.value, undefined, 2))}\n`)
+      else {
+        const { text } = await session.management('GET', `${path}?${query}&format=text`)
+        process.stdout.write(text.split('\n').map(printable).join('\n'))
+      }
     },
   )
     .option('--limit <number>', 'how many attempts, newest first', '3')

@@ -14,6 +14,7 @@ import { registrationCommands } from './registrations.ts'
 import { revocationCommands } from './revoke.ts'
 import { serveCommand } from './serve.ts'
 import { tokenCommands } from './tokens.ts'
+import { printable } from '../wire/printable.ts'
 
 const program = new Command('hubward')
   .description('Run and manage a Device Provisioning Service. Options are named as those of "az iot dps".')
@@ -60,5 +61,6 @@ try {
   if (error instanceof CommanderError) throw error
   process.exitCode = 1
   if (!(error instanceof Failure)) process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
-  else process.stderr.write(`${error.message}\n${error.next === undefined ? '' : `${error.next}\n`}`)
+  else
+    for (const line of [error.message, error.next]) if (line !== undefined) process.stderr.write(`${printable(line)}\n`)
 }

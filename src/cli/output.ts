@@ -1,5 +1,6 @@
 import type { CommonOptions } from './facts.ts'
 import type { Json } from './session.ts'
+import { printable, printableJson } from '../wire/printable.ts'
 
 /** Columns of a table: a heading, and the path of a member or what makes the cell. */
 export type Columns = Readonly<Record<string, string | ((row: Json) => unknown)>>
@@ -7,13 +8,13 @@ export type Columns = Readonly<Record<string, string | ((row: Json) => unknown)>
 /** Print what a command came to, as JSON or as a table of these columns. */
 export function print(result: Json | readonly Json[], columns: Columns, { output }: CommonOptions): void {
   process.stdout.write(
-    output === 'json' ? `${JSON.stringify(result, undefined, 2)}\n` : table([result].flat(), columns),
+    output === 'json' ? `${printableJson(JSON.stringify(result, undefined, 2))}\n` : table([result].flat(), columns),
   )
 }
 
 /** Print a sentence for a person. It goes beside the output, so that a pipe gets JSON only. */
 export function tell(sentence: string): void {
-  process.stderr.write(`${sentence}\n`)
+  process.stderr.write(`${printable(sentence)}\n`)
 }
 
 function table(rows: readonly Json[], columns: Columns): string {
@@ -43,5 +44,5 @@ function cell(row: Json, column: Columns[string]): unknown {
 function shown(value: unknown): string {
   if (value === undefined || value === null) return ''
   const text = typeof value === 'object' ? JSON.stringify(value) : String(value)
-  return text.replaceAll(/\p{Cc}/gu, ' ')
+  return printable(text)
 }

@@ -6,6 +6,7 @@ import { timestamp } from '../model/timestamp.ts'
 import { commonName } from '../wire/certificate-chain.ts'
 import { readCertificateText, type CertificateRecord } from '../wire/certificate.ts'
 import type { Instance } from './instance.ts'
+import { shown } from '../wire/printable.ts'
 
 type Owner = Pick<Instance, 'idScope' | 'store' | 'clock'>
 
@@ -43,7 +44,7 @@ export async function uploadCaCertificate(
   const stored = await store.caCertificates.get(idScope, name)
   if (stored && replaces === undefined) throw new Refusal('ResourceEtagMissing', `${name} exists; its etag is needed`)
   if (stored && replaces !== stored.etag) {
-    throw new Refusal('ResourceEtagMismatch', `If-Match is ${replaces}; ${name} has ${stored.etag}`)
+    throw new Refusal('ResourceEtagMismatch', `If-Match is ${shown(replaces ?? '')}; ${name} has ${stored.etag}`)
   }
   if (!stored && replaces !== undefined) throw new Refusal('ResourceEtagMismatch', `there is no certificate ${name}`)
   const all = await store.caCertificates.all(idScope)

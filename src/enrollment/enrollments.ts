@@ -13,6 +13,7 @@ import type { EnrollmentKind } from './kind.ts'
 import { holds, type Precondition } from './precondition.ts'
 import { checkQuota } from './quota.ts'
 import { checkReferences } from './references.ts'
+import { shown } from '../wire/printable.ts'
 
 /** The enrollment with this ID; refuses if there is none. */
 export async function getEnrollment<E extends Enrollment>(
@@ -21,7 +22,7 @@ export async function getEnrollment<E extends Enrollment>(
   { store, idScope }: Instance,
 ): Promise<E> {
   const enrollment = await kind.records(store).get(idScope, id)
-  if (!enrollment) throw new Refusal(kind.absent, `there is no ${id}`)
+  if (!enrollment) throw new Refusal(kind.absent, `there is no ${shown(id)}`)
   return enrollment
 }
 
@@ -40,7 +41,7 @@ export function putEnrollment<E extends Enrollment>(
     const { store, idScope, clock, rules } = instance
     const json = bodyObject(body)
     const stored = await kind.records(store).get(idScope, id)
-    if (stored && precondition === 'none') throw new Refusal(kind.exists, `${id} exists and If-Match is absent`)
+    if (stored && precondition === 'none') throw new Refusal(kind.exists, `${shown(id)} exists and If-Match is absent`)
     demand(precondition, stored, kind.etagMismatch)
     const draft = kind.read(json, id, { stored, newKey, rules })
     const now = timestamp(clock())

@@ -4,11 +4,12 @@ import type { Registration } from '../model/registration.ts'
 import { untilUndisturbed } from './attempt.ts'
 import type { Instance } from './instance.ts'
 import { holds, type Precondition } from './precondition.ts'
+import { shown } from '../wire/printable.ts'
 
 /** What is remembered of this device; refuses if it never registered. */
 export async function getRegistration(id: string, { store, idScope }: Instance): Promise<Registration> {
   const registration = await store.registrations.get(idScope, id)
-  if (!registration) throw new Refusal('RegistrationAbsent', `${id} never registered, or was forgotten`)
+  if (!registration) throw new Refusal('RegistrationAbsent', `${shown(id)} never registered, or was forgotten`)
   return registration
 }
 

@@ -2,6 +2,7 @@ import { appendFileSync, existsSync, readdirSync, renameSync, rmSync, statSync }
 import { join } from 'node:path'
 import { settledClock } from '../model/clock-jump.ts'
 import type { Clocks } from '../model/timestamp.ts'
+import { printableJson } from '../wire/printable.ts'
 
 /** How much of the audit log is kept. */
 export interface AuditRetention {
@@ -30,7 +31,7 @@ export function openAuditFile(folder: string, retention: AuditRetention, { clock
   expire(folder, retention, settled())
   return {
     write: (line) => {
-      const text = `${JSON.stringify(line)}\n`
+      const text = `${printableJson(JSON.stringify(line))}\n`
       if (length > 0 && length + Buffer.byteLength(text) > retention.bytes) {
         rotate(path, retention)
         expire(folder, retention, settled())

@@ -59,7 +59,7 @@ import { firstInstance, type FirstInstance } from './first-start.ts'
 import { hubTransport } from './hub-transport.ts'
 import { probeLinks, watchedHubs } from './hub-links.ts'
 import { latencySources } from './latency-sources.ts'
-import { logDecision } from './log.ts'
+import { logDecision, logFault } from './log.ts'
 import { administratorToken, openManagement, watchCertificates } from './management.ts'
 
 /** A running service; disposing it lets what is under way finish, then closes everything. */
@@ -101,7 +101,7 @@ export async function openHubward(
   const { clock, monotonic } = clocks
   const data = resolve(configuration.data)
   mkdirSync(data, { recursive: true, mode: 0o700 })
-  const onFault = (fault: unknown, trackingId?: string) => log.error({ fault, trackingId }, `fault: ${String(fault)}`)
+  const onFault = (fault: unknown, trackingId?: string) => logFault(log, fault, trackingId)
 
   await using opened = new AsyncDisposableStack()
   const store = opened.use(cachedStore(openSqliteStore(data), monotonic, cacheFreshFor))

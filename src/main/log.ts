@@ -1,26 +1,74 @@
-import pino, { type Logger } from 'pino'
-import pretty from 'pino-pretty'
+import pino, { type DestinationStream, type Logger } from 'pino'
+import { prettyFactory } from 'pino-pretty'
 import type { Decision } from '../model/decision.ts'
 import { refusals } from '../model/refusal.ts'
+import { printable, printableJson, shown } from '../wire/printable.ts'
+import { isError, stackLines, thrownMembers, titleOf, type Thrown } from './thrown.ts'
 
-/** Where lines for people and machines go: standard output, as text or as JSON. */
-export function openLog(format: 'text' | 'json'): Logger {
-  if (format === 'json') return pino({ base: null }, pino.destination({ sync: false }))
-  const colorize = process.stdout.isTTY === true
-  // A line says all that a person wants; the members are for machines.
-  return pino(
-    { base: null },
-    pretty({ colorize, ignore: members, translateTime: 'SYS:HH:MM:ss', errorLikeObjectKeys: ['fault'] }),
-  )
+export type LogFormat = 'text' | 'json'
+
+/** Takes lines, each with its line end. */
+export interface Output extends DestinationStream {
+  /** Returns when everything was taken. */
+  readonly flushSync?: () => void
 }
 
-const members = 'decision,audit,trackingId'
+/** Bytes that may wait for a reader of standard output that has stopped reading; what is more is lost. */
+const mostWaiting = 8 << 20
+
+/**
+ * Where lines for people and machines go: standard output, as text or as JSON. Errors among the members are written with their
+ * stacks and causes. Whatever a line holds, it stays one line, or lines that are set in: no text of anybody's begins one.
+ */
+export function openLog(format: LogFormat): Logger {
+  const output = pino.destination({ sync: false, maxLength: mostWaiting })
+  return logTo(output, format, process.stdout.isTTY === true)
+}
+
+/** The same, to another destination. */
+export function logTo(output: Output, format: LogFormat, colorize = false): Logger {
+  const line = format === 'json' ? printableJson : textLines(colorize)
+  const formatters = {
+    log: (members: Record<string, unknown>) =>
+      Object.fromEntries(
+        Object.entries(members).map(([name, value]) => [name, isError(value) ? thrownMembers(value) : value]),
+      ),
+  }
+  const written: Output = {
+    write: (json) => output.write(line(json)),
+    // Called after a fatal line, so that it is seen before the process ends.
+    flushSync: () => output.flushSync?.(),
+  }
+  return pino({ base: null, formatters }, written)
+}
+
+/** What is told of a fault: its title, and in the member `fault` its stack. */
+export function logFault(log: Logger, fault: unknown, trackingId?: string): void {
+  log.error({ fault: isError(fault) ? fault : thrownMembers(fault), trackingId }, `fault: ${titleOf(fault)}`)
+}
+
+/** A line says all that a person wants; but for the stacks of errors, the members are for machines. */
+function textLines(colorize: boolean): (json: string) => string {
+  return prettyFactory({
+    colorize,
+    hideObject: true,
+    translateTime: 'SYS:HH:MM:ss',
+    messageFormat: (members, messageKey) => {
+      const stacks = Object.values(members).flatMap((value) => (isThrown(value) ? stackLines(value) : []))
+      return [String(members[messageKey] ?? ''), ...stacks].map(printable).join('\n    ')
+    },
+  })
+}
+
+function isThrown(value: unknown): value is Thrown {
+  return typeof value === 'object' && value !== null && 'type' in value && 'message' in value
+}
 
 /** One line for each attempt to register; a refused one says what was expected and what was found. */
 export function logDecision(log: Logger, decision: Decision): void {
   const { outcome, registrationId, protocol, attestation, assignedHub, reason, detail, milliseconds, trackingId } =
     decision
-  const who = `${shown(registrationId)} (${attestation}, ${protocol}, ${milliseconds} ms)`
+  const who = `${shown(registrationId, 128)} (${attestation}, ${protocol}, ${milliseconds} ms)`
   switch (outcome) {
     case 'assigned':
       return log.info({ decision }, `assigned ${who} to ${assignedHub}`)
@@ -45,9 +93,4 @@ function failures({ findings }: Decision): string {
     finding.step === 'failure' ? [`${finding.found} [${finding.reason}]`] : [],
   )
   return found.length === 0 ? '' : ` — ${found.join('; ')}`
-}
-
-/** What strangers send is shown short, and cannot write to the terminal. */
-function shown(text: string): string {
-  return JSON.stringify(text.slice(0, 128)).slice(1, -1)
 }

@@ -21,6 +21,7 @@ import type { HttpApi } from '../wire/http.ts'
 import type { ServerCertificate } from './certificates.ts'
 import type { Configuration } from './configuration.ts'
 import { fetchList } from './fetch-list.ts'
+import { logFault } from './log.ts'
 
 /** What the control plane is put together from. */
 export interface ManagementParts extends Clocks {
@@ -63,7 +64,7 @@ export async function openManagement(parts: ManagementParts): Promise<Management
     onHostNames,
   } = parts
   const { deviceHost } = configuration
-  const onFault = (fault: unknown, trackingId?: string) => log.error({ fault, trackingId }, `fault: ${String(fault)}`)
+  const onFault = (fault: unknown, trackingId?: string) => logFault(log, fault, trackingId)
   const api = managementApi({
     store,
     clock,
@@ -136,7 +137,7 @@ export function watchCertificates(
   renewCertificate: () => Promise<void>,
 ): Disposable {
   const warnings = expiryWatch()
-  const onFault = (fault: unknown) => log.error({ fault }, `fault: ${String(fault)}`)
+  const onFault = (fault: unknown) => logFault(log, fault)
   const look = async () => {
     for (const warning of warnings(await certificateExpiries(store), clock())) log.warn(warning)
     await renewCertificate()

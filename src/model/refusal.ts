@@ -116,7 +116,8 @@ export type RefusalReason = keyof typeof refusals
 
 /**
  * The one error that is thrown on purpose. `detail` is for the operator's eyes: what was expected against what was found,
- * never a secret. `said` replaces the public message where the wire wants a particular one.
+ * never a secret; what was found stands in it `quoted` or `shown` (src/wire/printable.ts). `said` replaces the public message
+ * where the wire wants a particular one.
  */
 export class Refusal extends Error {
   override readonly name = 'Refusal'

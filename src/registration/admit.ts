@@ -6,6 +6,7 @@ import { admitsAddress } from '../model/ip-filter.ts'
 import type { Json } from '../model/json.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Reader } from '../store/store.ts'
+import { quoted } from '../wire/printable.ts'
 
 /** What a transport has read of a device's request; nothing of it has been checked. */
 export interface DeviceRequest {
@@ -30,18 +31,18 @@ export async function admit(request: DeviceRequest, store: Reader, trail: Trail)
   const { idScope, registrationId, bodyRegistrationId, apiVersion, ...rest } = request
   // Any date is taken: a future SDK must not break on a version we have not heard of. [device-wire §11.24]
   if (apiVersion === undefined || !apiVersionShape.test(apiVersion)) {
-    throw new Refusal('ApiVersionMissing', `expected api-version as YYYY-MM-DD, found ${apiVersion ?? 'none'}`)
+    throw new Refusal(
+      'ApiVersionMissing',
+      `expected api-version as YYYY-MM-DD, found ${apiVersion === undefined ? 'none' : quoted(apiVersion, 100)}`,
+    )
   }
   if (!isRegistrationId(registrationId)) {
-    throw new Refusal(
-      'RegistrationIdInvalid',
-      `${JSON.stringify(registrationId.slice(0, 200))} is not a registration ID`,
-    )
+    throw new Refusal('RegistrationIdInvalid', `${quoted(registrationId)} is not a registration ID`)
   }
   if (bodyRegistrationId !== undefined && registrationKey(bodyRegistrationId) !== registrationKey(registrationId)) {
     throw new Refusal(
       'RegistrationIdMismatch',
-      `the request is for ${registrationId}, its body for ${JSON.stringify(bodyRegistrationId.slice(0, 200))}`,
+      `the request is for ${registrationId}, its body for ${quoted(bodyRegistrationId)}`,
     )
   }
   const service = await store.services.byIdScope(idScope)

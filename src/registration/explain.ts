@@ -1,6 +1,7 @@
 import { advice } from '../model/advice.ts'
 import type { Decision, Finding } from '../model/decision.ts'
 import { refusals, type RefusalReason } from '../model/refusal.ts'
+import { printable, shown } from '../wire/printable.ts'
 
 /** What to do about a reason; nothing where there is none. */
 export function remedyOf(reason: RefusalReason | undefined): string | undefined {
@@ -33,8 +34,8 @@ function headline({ outcome, reason, assignedHub, asked }: Decision): string {
 }
 
 function whose({ registrationId, idScope, protocol, remoteAddress, userAgent }: Decision): string {
-  const sdk = userAgent === '' ? '' : `, ${userAgent}`
-  return `${registrationId || '(not said)'} at ID scope ${idScope || '(not said)'}, over ${protocol} from ${remoteAddress}${sdk}`
+  const sdk = userAgent === '' ? '' : `, ${shown(userAgent)}`
+  return `${named(registrationId)} at ID scope ${named(idScope)}, over ${protocol} from ${remoteAddress}${sdk}`
 }
 
 function tell(finding: Finding): readonly [string, string] {
@@ -67,8 +68,6 @@ function because(reason: string | undefined): string {
   return reason === undefined ? '' : ` (${reason})`
 }
 
-/** What strangers send cannot write to the terminal that this is read at. */
-function printable(text: string): string {
-  // oxlint-disable-next-line no-control-regex
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e]+/g, ' ')
+function named(id: string): string {
+  return id === '' ? '(not said)' : shown(id)
 }

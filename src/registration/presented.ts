@@ -2,6 +2,7 @@ import { createHash, type X509Certificate } from 'node:crypto'
 import type { Credential, TpmKeys } from '../attestation/attestation.ts'
 import { certificateOf } from '../wire/certificate-chain.ts'
 import { parseSasToken } from '../wire/sas-token.ts'
+import { quoted, shown } from '../wire/printable.ts'
 
 /** More certificates than this are counted, not shown. */
 const mostShown = 4
@@ -25,7 +26,7 @@ function describeToken(text: string): string {
   if (!token) return `a token of ${text.length} characters that cannot be read`
   const { resource, expiry, keyName } = token
   const until = expiry < 8.64e12 ? new Date(expiry * 1000).toISOString() : `the year ${expiry}`
-  return `a token for ${resource.slice(0, 300)}, good until ${until}${keyName ? `, key name ${keyName.slice(0, 100)}` : ''}`
+  return `a token for ${shown(resource, 300)}, good until ${until}${keyName ? `, key name ${shown(keyName, 100)}` : ''}`
 }
 
 function describeChain(chain: readonly Buffer[]): string {
@@ -34,7 +35,7 @@ function describeChain(chain: readonly Buffer[]): string {
     if (!certificate) return 'one that cannot be read'
     const { subject, issuer, fingerprint256, validToDate } = certificate
     const print = fingerprint256.replaceAll(':', '')
-    return `${oneLine(subject)} from ${oneLine(issuer)}, until ${validToDate.toISOString()}, SHA-256 ${print}`
+    return `${nameOf(subject)} from ${nameOf(issuer)}, until ${validToDate.toISOString()}, SHA-256 ${print}`
   })
   const more = chain.length > mostShown ? ` and ${chain.length - mostShown} more` : ''
   return `${chain.length} certificate${chain.length === 1 ? '' : 's'}: ${shown.join('; ')}${more}`
@@ -52,8 +53,8 @@ function readable(der: Buffer): X509Certificate | undefined {
   }
 }
 
-function oneLine(name: string | undefined): string {
-  return (name ?? '(no name)').replaceAll('\n', ', ').slice(0, 200)
+function nameOf(name: string | undefined): string {
+  return name === undefined ? '(no name)' : quoted(name.replaceAll('\n', ', '))
 }
 
 function digest(key: Buffer): string {

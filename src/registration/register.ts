@@ -17,6 +17,7 @@ import { foreseePlace } from './place.ts'
 import type { Hubs, Step } from './placing.ts'
 import { resume } from './resume.ts'
 import { beginTrail, endingOfThrown, noTrail, type Attempt } from './trail.ts'
+import { shown } from '../wire/printable.ts'
 
 /** What registration works with. */
 export interface Stages extends Clocks {
@@ -124,7 +125,7 @@ async function status(
       running.find({ idScope: service.idScope, registrationId }, operationId) ??
       (await stages.store.operations.get(service.idScope, operationId))
     if (!operation || registrationKey(operation.registrationId) !== registrationKey(registrationId)) {
-      throw new Refusal('OperationAbsent', `${registrationId} has no operation ${operationId.slice(0, 100)}`)
+      throw new Refusal('OperationAbsent', `${registrationId} has no operation ${shown(operationId, 100)}`)
     }
     return retryAfter === undefined ? operation : { ...operation, retryAfter }
   })

@@ -4,6 +4,7 @@ import { Refusal } from '../model/refusal.ts'
 import type { Operation } from '../model/registration.ts'
 import type { Clocks } from '../model/timestamp.ts'
 import { describeCredential } from './presented.ts'
+import { printable } from '../wire/printable.ts'
 
 /** Whose attempt it is. */
 export type Attempt = Pick<
@@ -33,18 +34,19 @@ export function beginTrail(
   return {
     note: (finding) => {
       if (finding.step === 'failure') failure = finding
-      if (findings.length < mostFindings) findings.push(finding)
+      if (findings.length < mostFindings) findings.push(visible(finding))
       else overlooked++
     },
     end: (ending) => {
       const { trackingId, idScope, registrationId, protocol, userAgent, remoteAddress, credential, asked } = attempt
+      const detail = ending.reason ? ending.detail : (failure?.found ?? ending.detail)
       onDecision({
         time,
         trackingId,
-        idScope: shown(idScope, 128),
-        registrationId: shown(registrationId, 256),
+        idScope: cut(idScope, 128),
+        registrationId: cut(registrationId, 256),
         protocol,
-        userAgent: shown(userAgent, 256),
+        userAgent: cut(userAgent, 256),
         remoteAddress,
         ...(asked && { asked }),
         attestation: credential ? nameOf(credential) : '(resumed)',
@@ -52,7 +54,7 @@ export function beginTrail(
         findings: overlooked > 0 ? [...findings, { step: 'overlooked', count: overlooked }] : findings,
         outcome: ending.outcome,
         reason: ending.reason ?? failure?.reason,
-        detail: (ending.reason ? ending.detail : (failure?.found ?? ending.detail))?.slice(0, longestDecisionText),
+        detail: detail === undefined ? undefined : printable(detail.slice(0, longestDecisionText)),
         assignedHub: ending.assignedHub,
         milliseconds: monotonic() - startedAt,
       })
@@ -84,6 +86,11 @@ function nameOf(credential: Credential): string {
   return credential.kind === 'token' && credential.tpm ? 'tpm' : credential.kind
 }
 
-function shown(text: string, longest: number): string {
+/** The last defence, should somebody have told what was found without quoting it. */
+function visible<F extends Finding>(finding: F): F {
+  return 'found' in finding ? { ...finding, found: printable(finding.found) } : finding
+}
+
+function cut(text: string, longest: number): string {
   return text.length > longest ? `${text.slice(0, longest)}…` : text
 }

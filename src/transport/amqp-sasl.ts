@@ -5,6 +5,7 @@ import { readPlain, type SaslMechanism, type SaslMechanisms } from '../wire/amqp
 import { askStorageRootKey, askToken, readTpmOpening } from '../wire/amqp/sasl-tpm.ts'
 import type { Peer } from '../wire/peer.ts'
 import { newTrackingId, type DeviceTransport } from './answer.ts'
+import { quoted } from '../wire/printable.ts'
 
 /** Whom an address names. */
 export interface Device {
@@ -46,7 +47,7 @@ export function deviceSasl(transport: DeviceTransport, peer: Peer): SaslMechanis
     const said = readPlain(initialResponse)
     const device = said && readAddress(said.userName)
     if (device) return prove(device, { kind: 'token', token: said.password })
-    const found = said ? JSON.stringify(said.userName.slice(0, 200)) : 'no user name and password'
+    const found = said ? quoted(said.userName) : 'no user name and password'
     const credential: Credential = said ? { kind: 'token', token: said.password } : { kind: 'none' }
     transport.registrar.turnedAway(
       { ...request({ idScope: '', registrationId: '' }, credential), asked: 'connect' },

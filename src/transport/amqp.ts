@@ -13,6 +13,7 @@ import type { Peer } from '../wire/peer.ts'
 import { deviceSasl, readAddress, type Device, type Identity } from './amqp-sasl.ts'
 import { newTrackingId, refused, type DeviceTransport } from './answer.ts'
 import { operationJson, readRegisterBody } from './device-json.ts'
+import { quoted, shown } from '../wire/printable.ts'
 
 /** What SDKs leave out of their links when they are old or generic. [device-wire §4.4] */
 const assumedApiVersion = '2019-03-31'
@@ -46,10 +47,10 @@ function client(identity: Identity, peer: Peer, transport: DeviceTransport): Amq
     const trackingId = newTrackingId()
     try {
       const asked = readAddress(link.address)
-      if (!asked) throw new Refusal('PathUnknown', `no link has the address ${link.address.slice(0, 200)}`)
+      if (!asked) throw new Refusal('PathUnknown', `no link has the address ${quoted(link.address)}`)
       if (device && !sameDevice(device, asked)) {
         const { idScope, registrationId } = device
-        const found = `the link is for ${asked.idScope}/${asked.registrationId}, its connection is of ${idScope}/${registrationId}`
+        const found = `the link is for ${shown(`${asked.idScope}/${asked.registrationId}`)}, its connection is of ${shown(`${idScope}/${registrationId}`)}`
         throw new Refusal('TokenForAnotherResource', found)
       }
       if (!device && identity.credential.kind === 'certificate') {
@@ -107,7 +108,10 @@ async function run(message: AmqpMessage, device: DeviceRequest, { registrar }: D
     case 'iotdps-get-operationstatus':
       return registrar.status(device, String(message.applicationProperties.get('iotdps-operation-id') ?? ''))
     default:
-      throw new Refusal('PathUnknown', `iotdps-operation-type is ${String(type).slice(0, 100)}`)
+      throw new Refusal(
+        'PathUnknown',
+        `iotdps-operation-type is ${type === undefined ? 'absent' : quoted(String(type), 100)}`,
+      )
   }
 }
 

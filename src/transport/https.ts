@@ -5,6 +5,7 @@ import type { Attempt } from '../registration/trail.ts'
 import { header, type HttpApi, type HttpRequest, type HttpResponse } from '../wire/http.ts'
 import { largestRequest, newTrackingId, refused, type DeviceTransport } from './answer.ts'
 import { challengeJson, operationJson, readRegisterBody, registrationJson, type RegisterBody } from './device-json.ts'
+import { shown } from '../wire/printable.ts'
 
 /** The device endpoint over HTTPS. [device-wire §2] */
 export function deviceHttps(transport: DeviceTransport): HttpApi {
@@ -33,7 +34,7 @@ interface Answer {
 async function dispatch(request: HttpRequest, trackingId: string, transport: DeviceTransport): Promise<Answer> {
   const [idScope = '', collection, registrationId = '', action, operationId = '', ...more] = segments(request.path)
   if (collection?.toLowerCase() !== 'registrations' || more.length > 0) {
-    throw new Refusal('PathUnknown', `${request.method} ${request.path.slice(0, 200)}`)
+    throw new Refusal('PathUnknown', `${request.method} ${shown(request.path)}`)
   }
   if (request.overlong) throw new Refusal('BodyTooLarge', `the body is longer than ${largestRequest} bytes`)
   const resource = action?.toLowerCase()
@@ -61,7 +62,7 @@ async function dispatch(request: HttpRequest, trackingId: string, transport: Dev
       demandMethod(request, 'POST', true)
       return lookup(device, transport)
     default:
-      throw new Refusal('PathUnknown', `${request.method} ${request.path.slice(0, 200)}`)
+      throw new Refusal('PathUnknown', `${request.method} ${shown(request.path)}`)
   }
 }
 
@@ -153,7 +154,7 @@ function unescaped(segment: string): string {
 }
 
 function demandMethod({ method, path }: HttpRequest, expected: string, pathIsRight: boolean): void {
-  if (!pathIsRight) throw new Refusal('PathUnknown', `${method} ${path.slice(0, 200)}`)
+  if (!pathIsRight) throw new Refusal('PathUnknown', `${method} ${shown(path)}`)
   if (method !== expected) throw new Refusal('MethodNotAllowed', `expected ${expected}, found ${method}`)
 }
 

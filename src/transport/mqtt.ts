@@ -10,6 +10,7 @@ import { MalformedPacket } from '../wire/mqtt/reader.ts'
 import type { Admission, MqttConnection, MqttService, MqttSession } from '../wire/mqtt/connection.ts'
 import { largestRequest, newTrackingId, refused, type DeviceTransport } from './answer.ts'
 import { operationJson, readRegisterBody } from './device-json.ts'
+import { quoted } from '../wire/printable.ts'
 
 /** The only filter a device may subscribe to. [device-wire §3.2] */
 const responses = '$dps/registrations/res/#'
@@ -186,10 +187,6 @@ function checkStructure({ clientId }: Connect, { registrationId }: Identity, cre
 
 function expectedUserName(found: string): string {
   return `expected {idScope}/registrations/{registrationId}/api-version=…, found ${quoted(found)}`
-}
-
-function quoted(text: string): string {
-  return JSON.stringify(text.slice(0, 200))
 }
 
 function attemptOf(

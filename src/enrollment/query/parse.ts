@@ -1,5 +1,6 @@
 import type { Expression, Literal, Operator, Path, Query, Selection } from './syntax.ts'
 import { queryRefusal, tokenize, type Token } from './tokens.ts'
+import { quoted } from '../../wire/printable.ts'
 
 const collections = ['enrollments', 'enrollmentgroups', 'deviceregistrations', 'devices']
 const reserved = new Set(['select', 'from', 'where', 'group', 'by', 'as', 'and', 'or', 'not', 'in'])
@@ -26,7 +27,7 @@ export function parseQuery(text: string): Query {
   const next = (): Token | undefined => tokens[at]
   const unexpected = () => {
     const token = next()
-    return queryRefusal(token ? `unexpected "${token.text.slice(0, 40)}" at ${token.at}` : 'unexpected end')
+    return queryRefusal(token ? `unexpected ${quoted(token.text, 40)} at ${token.at}` : 'unexpected end')
   }
   const isWord = (word: string, token = next()) => token?.is === 'word' && token.text.toLowerCase() === word
   const isSymbol = (symbol: string, token = next()) => token?.is === 'symbol' && token.text === symbol

@@ -6,6 +6,8 @@ import type { Clock } from '../../model/timestamp.ts'
 import type { Store } from '../../store/store.ts'
 import { newAccessToken } from './access-token.ts'
 import type { Call, Route } from './route.ts'
+import { shown } from '../../wire/printable.ts'
+import { shownUrl } from '../../wire/shown-url.ts'
 
 const day = 24 * 60 * 60 * 1000
 const most = 100
@@ -65,7 +67,7 @@ export function accessRoutes(store: Store, clock: Clock): readonly Route[] {
           throw new Refusal('TokenInUse', 'call with the token of another Owner')
         }
         const token = await store.accessTokens.get(parameters['token'] ?? '')
-        if (!token) throw new Refusal('ResourceAbsent', `there is no token ${parameters['token']}`)
+        if (!token) throw new Refusal('ResourceAbsent', `there is no token ${shown(parameters['token'] ?? '')}`)
         await store.transact((write) => write.accessTokens.delete(token.id))
         return { change: { before: tokenJson(token) } }
       },
@@ -92,7 +94,7 @@ export function accessRoutes(store: Store, clock: Clock): readonly Route[] {
         }
         if (others.length >= most) throw new Refusal('QuotaReached', `${most} issuers are trusted already`)
         await store.transact((write) => write.tokenIssuers.put(issuer))
-        return { json: issuerJson(issuer), change: { after: issuerJson(issuer) } }
+        return { json: issuerJson(issuer), change: { after: withoutSecrets(issuer) } }
       },
     },
     {
@@ -103,9 +105,9 @@ export function accessRoutes(store: Store, clock: Clock): readonly Route[] {
       run: async ({ parameters }) => {
         const name = parameters['issuer'] ?? ''
         const issuer = (await store.tokenIssuers.all()).find((known) => known.name.toLowerCase() === name.toLowerCase())
-        if (!issuer) throw new Refusal('ResourceAbsent', `there is no issuer ${name}`)
+        if (!issuer) throw new Refusal('ResourceAbsent', `there is no issuer ${shown(name)}`)
         await store.transact((write) => write.tokenIssuers.delete(issuer.name))
-        return { change: { before: issuerJson(issuer) } }
+        return { change: { before: withoutSecrets(issuer) } }
       },
     },
   ]
@@ -124,7 +126,9 @@ function readIssuer(name: string, body: Members): TokenIssuer {
     return value
   }
   const jwksUrl = text('jwksUrl')
-  if (!isFetchable(jwksUrl)) throw body.refusal('jwksUrl', 'must be an https URL, or http on this machine')
+  if (!isFetchable(jwksUrl)) {
+    throw body.refusal('jwksUrl', 'must be an https URL, or http on this machine, without a user name or password')
+  }
   return {
     name,
     issuer: text('issuer'),
@@ -141,9 +145,9 @@ function readIssuer(name: string, body: Members): TokenIssuer {
 
 function isFetchable(text: string): boolean {
   const url = URL.parse(text)
+  if (!url || url.username !== '' || url.password !== '') return false
   return (
-    url?.protocol === 'https:' ||
-    (url?.protocol === 'http:' && /^(?:localhost|127\.[\d.]+|\[::1\])$/.test(url.hostname))
+    url.protocol === 'https:' || (url.protocol === 'http:' && /^(?:localhost|127\.[\d.]+|\[::1\])$/.test(url.hostname))
   )
 }
 
@@ -181,4 +185,8 @@ function tokenJson(token: AccessToken): JsonObject {
 
 function issuerJson({ rules, audiences, ...issuer }: TokenIssuer): JsonObject {
   return { ...issuer, audiences: [...audiences], rules: rules.map((rule) => ({ ...rule })) }
+}
+
+function withoutSecrets(issuer: TokenIssuer): JsonObject {
+  return { ...issuerJson(issuer), jwksUrl: shownUrl(issuer.jwksUrl) }
 }

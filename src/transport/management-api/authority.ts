@@ -7,6 +7,7 @@ import type { BearerAuthority } from '../service-api/authorization.ts'
 import { isAccessToken, readAccessToken } from './access-token.ts'
 import { keySets } from './key-sets.ts'
 import { mayData, type Authority, type Principal } from './principal.ts'
+import { quoted } from '../../wire/printable.ts'
 
 /** Asymmetric only: a key that verifies must not be one that signs. */
 const algorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA']
@@ -40,7 +41,7 @@ export function dataAuthority(authority: Authority): BearerAuthority {
 async function issuerOf(token: string, store: Reader): Promise<TokenIssuer> {
   const claimed = claimedIssuer(token)
   const issuer = (await store.tokenIssuers.all()).find((known) => known.issuer === claimed)
-  if (!issuer) throw new Refusal('BearerTokenInvalid', `no issuer is trusted under the name ${claimed.slice(0, 200)}`)
+  if (!issuer) throw new Refusal('BearerTokenInvalid', `no issuer is trusted under the name ${quoted(claimed)}`)
   return issuer
 }
 

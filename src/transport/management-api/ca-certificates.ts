@@ -10,6 +10,7 @@ import { header } from '../../wire/http.ts'
 import { resourceId } from './instance-resource.ts'
 import type { InstanceLimits } from './instances.ts'
 import { instancePath, serviceOf, type Call, type Route } from './route.ts'
+import { shown } from '../../wire/printable.ts'
 
 const certificatesPath = `${instancePath}/certificates`
 const certificatePath = `${certificatesPath}/:certificate`
@@ -102,7 +103,7 @@ function propertiesOf({ body }: Call): Members {
 
 async function storedOf(call: Call, store: Store): Promise<CaCertificate> {
   const stored = await store.caCertificates.get(serviceOf(call).idScope, nameOf(call))
-  if (!stored) throw new Refusal('ResourceAbsent', `the instance has no certificate ${nameOf(call)}`)
+  if (!stored) throw new Refusal('ResourceAbsent', `the instance has no certificate ${shown(nameOf(call))}`)
   return stored
 }
 
@@ -110,7 +111,7 @@ function checkEtag(call: Call, { name, etag }: CaCertificate): void {
   const given = etagOf(call)
   if (given === undefined) throw new Refusal('ResourceEtagMissing', `the etag of ${name} is needed`)
   if (given !== etag && given !== '*') {
-    throw new Refusal('ResourceEtagMismatch', `If-Match is ${given}; ${name} has ${etag}`)
+    throw new Refusal('ResourceEtagMismatch', `If-Match is ${shown(given)}; ${name} has ${etag}`)
   }
 }
 

@@ -6,6 +6,7 @@ import { timestamp } from '../../model/timestamp.ts'
 import { drifts, reconcile, type ReconcileParts } from '../../registration/reconcile.ts'
 import type { Registrar } from '../../registration/register.ts'
 import { instancePath, serviceOf, type Call, type Route } from './route.ts'
+import { shown } from '../../wire/printable.ts'
 
 export interface HubRouteParts extends ReconcileParts {
   readonly registrar: Pick<Registrar, 'deprovision'>
@@ -40,7 +41,7 @@ export function hubRoutes(parts: HubRouteParts): readonly Route[] {
         const { idScope } = serviceOf(call)
         const name = call.parameters['hub']?.toLowerCase()
         const link = (await store.linkedHubs.all(idScope)).find(({ hostName }) => hostName.toLowerCase() === name)
-        if (!link) throw new Refusal('ResourceAbsent', `no hub ${call.parameters['hub']} is linked`)
+        if (!link) throw new Refusal('ResourceAbsent', `no hub ${shown(call.parameters['hub'] ?? '')} is linked`)
         const asked = bodyOf(call).list('repair') ?? []
         const repairs = drifts.filter((kind) => asked.includes(kind))
         if (repairs.length < asked.length) throw bodyOf(call).refusal('repair', `must be some of ${drifts.join(', ')}`)

@@ -13,6 +13,7 @@ import { ownerPolicy, readPolicies } from './policies.ts'
 import { may } from './principal.ts'
 import { readInstance, readTags } from './read-instance.ts'
 import { instancePath, serviceOf, type Answer, type Call, type Route } from './route.ts'
+import { quoted } from '../../wire/printable.ts'
 
 /** How much of a kind an instance may have. [service-wire §14.1] */
 export type InstanceLimits = (service: ProvisioningService) => Pick<Limits, 'linkedHubs' | 'caCertificates'>
@@ -264,7 +265,7 @@ function checkEtag({ request }: Call, stored: ProvisioningService | undefined): 
   if (!stored || resourceOf(stored).etag !== given) {
     throw new Refusal(
       'ResourceEtagMismatch',
-      `If-Match is ${given}; the instance has ${stored ? resourceOf(stored).etag : 'none'}`,
+      `If-Match is ${quoted(given)}; the instance has ${stored ? resourceOf(stored).etag : 'none'}`,
     )
   }
 }
@@ -273,7 +274,7 @@ function checkEtag({ request }: Call, stored: ProvisioningService | undefined): 
 async function availability({ body, principal }: Call, store: Store): Promise<JsonObject> {
   const name = members(isJsonObject(body) ? body : {}).text('name') ?? ''
   if (!principal || !may(principal, 'write', name)) {
-    throw new Refusal('ManagementRoleMissing', `${principal?.id} may not create ${JSON.stringify(name.slice(0, 50))}`)
+    throw new Refusal('ManagementRoleMissing', `${principal?.id} may not create ${quoted(name, 50)}`)
   }
   if (!nameShape.test(name)) return { nameAvailable: false, reason: 'Invalid', message: `The name ${invalidName}.` }
   if (!(await isTaken(name, store))) return { nameAvailable: true }

@@ -3,6 +3,7 @@ import { limitsOf, presets, type Limits } from '../../model/limits.ts'
 import { Refusal } from '../../model/refusal.ts'
 import type { Store } from '../../store/store.ts'
 import { instancePath, serviceOf, type Call, type Route } from './route.ts'
+import { shown } from '../../wire/printable.ts'
 
 const names = Object.keys(presets.azure) as (keyof Limits)[]
 const largest = 1_000_000_000
@@ -50,7 +51,7 @@ function readLimits({ body }: Call): Partial<Limits> {
   const limits: { -readonly [name in keyof Limits]?: number } = preset === undefined ? {} : { ...presets[preset] }
   for (const [name, value] of Object.entries(own)) {
     const limit = names.find((known) => known === name)
-    if (!limit) throw new Refusal('MemberInvalid', `${name.slice(0, 100)} is no limit; there are ${names.join(', ')}`)
+    if (!limit) throw new Refusal('MemberInvalid', `${shown(name, 100)} is no limit; there are ${names.join(', ')}`)
     if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > largest) {
       throw new Refusal('MemberInvalid', `${limit} must be a whole number from 1 to ${largest}`)
     }

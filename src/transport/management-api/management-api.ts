@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { STATUS_CODES } from 'node:http'
 import { parseJson, toAsciiJson, type Json } from '../../model/json.ts'
-import { Refusal } from '../../model/refusal.ts'
+import { Refusal, type RefusalReason } from '../../model/refusal.ts'
 import type { ProvisioningService } from '../../model/service.ts'
 import { timestamp, type Clocks } from '../../model/timestamp.ts'
 import { Conflict, type Store } from '../../store/store.ts'
@@ -10,6 +10,7 @@ import type { AdministrativeLine } from './administrative-line.ts'
 import { findInstance } from './instance-resource.ts'
 import { may, type Authority, type Principal } from './principal.ts'
 import { findRoute, type Answer, type Route } from './route.ts'
+import { printable, shown } from '../../wire/printable.ts'
 
 export interface ManagementApiParts extends Clocks {
   readonly store: Store
@@ -103,7 +104,7 @@ async function instanceOf(
   if (service || route.absentInstance) return service
   throw new Refusal(
     'InstanceAbsent',
-    `there is no provisioning service ${parameters['instance']} in that resource group`,
+    `there is no provisioning service ${shown(parameters['instance'] ?? '')} in that resource group`,
   )
 }
 
@@ -167,13 +168,19 @@ function failure(thrown: unknown, trackingId: string): HttpResponse {
   const status = refusal?.status ?? 500
   const httpStatusCode = (STATUS_CODES[status] ?? 'Error').replaceAll(/[^A-Za-z]/g, '')
   const message = refusal?.publicMessage ?? 'An unexpected error occurred.'
-  const details = refusal?.detail ?? `tracking id ${trackingId}`
+  // Why nobody was recognized is for the log: it would tell a stranger which tokens and issuers there are.
+  const details = refusal && status !== 401 ? printable(refusal.detail) : `tracking id ${trackingId}`
   const error = { code: refusal?.reason ?? 'InternalError', message: refusal ? `${message} ${details}` : message }
   return {
     status,
-    headers: { ...commonHeaders(trackingId), ...jsonHeader },
+    headers: { ...commonHeaders(trackingId), ...jsonHeader, ...(status === 401 && challenge(refusal?.reason)) },
     body: toAsciiJson({ code: status, httpStatusCode, message, details, trackingId, error }),
   }
+}
+
+/** [RFC 6750 §3] */
+function challenge(reason: RefusalReason | undefined): Readonly<Record<string, string>> {
+  return { 'WWW-Authenticate': reason === 'ManagementTokenMissing' ? 'Bearer' : 'Bearer error="invalid_token"' }
 }
 
 const jsonHeader = { 'Content-Type': 'application/json; charset=utf-8', 'Cache-Control': 'no-store' }

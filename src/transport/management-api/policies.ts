@@ -7,6 +7,7 @@ import type { Right, SharedAccessPolicy } from '../../model/service.ts'
 import type { Store } from '../../store/store.ts'
 import { policyJson } from './instance-resource.ts'
 import { instancePath, serviceOf, type Call, type Route } from './route.ts'
+import { shown } from '../../wire/printable.ts'
 
 const allRights = [
   'ServiceConfig',
@@ -27,7 +28,8 @@ export function policyRoutes(store: Store): readonly Route[] {
   const policyOf = async (call: Call) => {
     const { idScope } = serviceOf(call)
     const policy = await store.policies.get(idScope, call.parameters['key'] ?? '')
-    if (!policy) throw new Refusal('ResourceAbsent', `the instance has no policy ${call.parameters['key']}`)
+    if (!policy)
+      throw new Refusal('ResourceAbsent', `the instance has no policy ${shown(call.parameters['key'] ?? '')}`)
     return { idScope, policy }
   }
   return [

@@ -7,6 +7,7 @@ import type { Registration } from '../../model/registration.ts'
 import { header } from '../../wire/http.ts'
 import { answerQuery } from './query-call.ts'
 import type { Call, Route } from './route.ts'
+import { shown } from '../../wire/printable.ts'
 
 /** `/registrations`: what is remembered of devices that registered. Only devices write it. [service-wire §5] */
 export const registrations: Route[] = [
@@ -43,7 +44,7 @@ export const registrations: Route[] = [
 async function ofGroup({ id, instance: { store, idScope } }: Call): Promise<Collection<Registration>> {
   const [first] = await store.registrations.sliceOfGroup(idScope, id, { after: '', limit: 1 })
   if (!first && !(await store.enrollmentGroups.get(idScope, id))) {
-    throw new Refusal('EnrollmentGroupAbsent', `there is no group ${id}, and no device that came through it`)
+    throw new Refusal('EnrollmentGroupAbsent', `there is no group ${shown(id)}, and no device that came through it`)
   }
   return {
     name: `registrations/${registrationKey(id)}`,
