@@ -1,6 +1,6 @@
 import type { Enrollment } from '../model/enrollment.ts'
 import { Refusal } from '../model/refusal.ts'
-import type { AllocationPolicyName, LinkedHub } from '../model/service.ts'
+import { isHub, type AllocationPolicyName, type LinkedHub } from '../model/service.ts'
 import type { AllocationPolicy, Choice, ToAllocate } from './allocation.ts'
 
 /** The allocation policies that are offered. */
@@ -32,26 +32,27 @@ export async function allocate(
 }
 
 /**
- * Ask a custom policy about a device that stays where it is: it is told of this hub alone, and its payload is the device's.
+ * Ask an external policy about a device that stays where it is: it is told of this hub alone, and its payload is the device's.
  * Other policies are not asked. [service-wire §9.3]
  */
 export async function consult(device: ToAllocate, hub: LinkedHub, { policies }: Allocation): Promise<Choice> {
   const policy = policyFor(device, policies)
-  if (policy.name !== 'custom') return { hub, repeatable: true }
+  if (!policy.external) return { hub, repeatable: true }
   const choice = await policy.choose(device, [hub])
   note(device, policy, [hub], choice)
   return choice
 }
 
-/** Refuses if there can be no hub for the device; asks nobody's own code. */
-export function foresee(
-  device: Pick<ToAllocate, 'enrollment' | 'service'>,
+/** What `allocate` would choose; undefined if only asking an external policy would tell. */
+export async function foresee(
+  device: ToAllocate,
   linkedHubs: readonly LinkedHub[],
-  { policies }: Allocation,
-): void {
-  const policy = policyFor(device, policies)
-  const candidates = candidatesFor(device, linkedHubs, policy)
-  policy.foresee?.(device.enrollment, candidates)
+  allocation: Allocation,
+): Promise<Choice | undefined> {
+  const policy = policyFor(device, allocation.policies)
+  if (!policy.external) return allocate(device, linkedHubs, allocation)
+  candidatesFor(device, linkedHubs, policy)
+  return undefined
 }
 
 /** New devices are kept from a broken hub while another is whole; a device that has a hub is not moved for its sake. */
@@ -65,8 +66,7 @@ async function aroundBroken(
   if (whole.length === candidates.length || whole.length === 0) return policy.choose(device, candidates)
   const avoided = candidates.filter((hub) => !whole.includes(hub))
   const because = avoided.map((hub) => `${hub.hostName} is avoided: ${broken(hub)}`).join('; ')
-  const present = device.registration?.assignment?.assignedHub.toLowerCase()
-  const own = candidates.find(({ hostName }) => hostName.toLowerCase() === present)
+  const own = candidates.find((link) => isHub(link, device.registration?.assignment?.assignedHub))
   if (own) {
     const choice = await policy.choose(device, candidates)
     return whole.includes(choice.hub) ? choice : { ...choice, hub: own, because, repeatable: false }
@@ -102,9 +102,7 @@ function candidatesFor(
 ) {
   if (linkedHubs.length === 0) throw new Refusal('NoHubLinked', 'no IoT hub is linked to this provisioning service')
   const named = enrollment.iotHubs?.length ? enrollment.iotHubs : legacyHub(enrollment)
-  const permitted = named
-    ? named.flatMap((name) => linkedHubs.filter(({ hostName }) => hostName.toLowerCase() === name.toLowerCase()))
-    : linkedHubs
+  const permitted = named ? named.flatMap((name) => linkedHubs.filter((link) => isHub(link, name))) : linkedHubs
   if (permitted.length === 0) {
     throw new Refusal('NoHubLinked', `none of the enrollment's hubs is linked: ${named?.join(', ')}`)
   }

@@ -38,7 +38,10 @@ export interface AllocationPolicy {
   readonly name: AllocationPolicyName
   /** False for a policy that may use hubs which were taken out of automatic allocation. [service-wire §9.1] */
   readonly automatic: boolean
-  /** Refuses, without choosing, if it is plain that there can be no choice. */
-  readonly foresee?: (enrollment: Enrollment, candidates: readonly LinkedHub[]) => void
+  /**
+   * Somebody else's code chooses: it is asked at every registration, also of a device that stays where it is, and never by
+   * foresight.
+   */
+  readonly external: boolean
   readonly choose: (device: ToAllocate, candidates: readonly LinkedHub[]) => Promise<Choice>
 }

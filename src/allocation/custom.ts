@@ -1,7 +1,7 @@
 import type { Enrollment, InitialTwin } from '../model/enrollment.ts'
 import { isJsonObject, type Json, type JsonObject } from '../model/json.ts'
 import { Refusal } from '../model/refusal.ts'
-import type { LinkedHub } from '../model/service.ts'
+import { isHub, type LinkedHub } from '../model/service.ts'
 import type { Monotonic } from '../model/timestamp.ts'
 import type { AllocationPolicy, Choice, ToAllocate } from './allocation.ts'
 import { allocationRequest } from './custom/request.ts'
@@ -32,6 +32,7 @@ export function customAllocation(parts: CustomAllocation): AllocationPolicy {
   return {
     name: 'custom',
     automatic: false,
+    external: true,
     choose: async (device, candidates) => {
       try {
         return await asked(device, candidates, parts)
@@ -89,7 +90,7 @@ function readAnswer(
   const members = new Map(Object.entries(answer).map(([name, value]) => [name.toLowerCase(), value]))
   const hostName = members.get('iothubhostname')
   if (typeof hostName !== 'string' || hostName === '') throw new CustomFailure('the answer names no hub')
-  const hub = candidates.find((candidate) => candidate.hostName.toLowerCase() === hostName.toLowerCase())
+  const hub = candidates.find((candidate) => isHub(candidate, hostName))
   if (!hub) throw new CustomFailure(`the answer names ${hostName.slice(0, 128)}, which is not among the linked hubs`)
   const payload = withPayload ? (members.get('payload') ?? undefined) : undefined
   return { hub, repeatable: false, initialTwin: twinOf(members.get('initialtwin'), readTwin), payload }

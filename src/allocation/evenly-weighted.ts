@@ -10,6 +10,7 @@ import type { AllocationPolicy, ToAllocate } from './allocation.ts'
 export const evenlyWeighted: AllocationPolicy = {
   name: 'hashed',
   automatic: true,
+  external: false,
   choose: async (device, candidates) => ({ hub: highestScore(hashKey(device), candidates), repeatable: true }),
 }
 

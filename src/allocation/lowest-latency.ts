@@ -22,6 +22,7 @@ export function lowestLatency(sources: readonly LatencySource[]): AllocationPoli
   return {
     name: 'geoLatency',
     automatic: true,
+    external: false,
     choose: async (device, candidates) => {
       const unknown: string[] = []
       for (const source of sources) {

@@ -7,7 +7,7 @@ import type { AllocationPolicy } from './allocation.ts'
 export const staticConfiguration: AllocationPolicy = {
   name: 'static',
   automatic: false,
-  foresee: demandOne,
+  external: false,
   choose: async ({ enrollment }, candidates) => {
     demandOne(enrollment, candidates)
     return { hub: candidates[0]!, repeatable: true }

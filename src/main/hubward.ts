@@ -19,8 +19,9 @@ import { admitsAddress } from '../model/ip-filter.ts'
 import { limitsOf, presets } from '../model/limits.ts'
 import type { LinkedHub } from '../model/service.ts'
 import type { Clocks } from '../model/timestamp.ts'
+import type { RegistrationDependencies } from '../registration/dependencies.ts'
 import { decisionJournal } from '../registration/decision-journal.ts'
-import { registrar, type Stages } from '../registration/register.ts'
+import { registrar } from '../registration/registrar.ts'
 import { cachedStore } from '../store/cached-store.ts'
 import { deploymentKey } from '../store/deployment-key.ts'
 import { openSqliteStore } from '../store/sqlite-store.ts'
@@ -94,7 +95,7 @@ const amqpLimits: Omit<AmqpLimits, 'replyDelay'> = {
 export async function openHubward(
   configuration: Configuration,
   log: Logger,
-  onStep?: Stages['onStep'],
+  onStep?: RegistrationDependencies['onStep'],
   clocks: Clocks = machineClocks,
 ): Promise<Hubward> {
   const { hubNames, deviceHost, listen } = configuration

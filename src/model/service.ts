@@ -66,3 +66,8 @@ export interface LinkedHub {
   /** False takes the hub out of automatic allocation, even if an enrollment names it. */
   readonly applyAllocationPolicy: boolean
 }
+
+/** Whether the link is to the hub of this name. */
+export function isHub({ hostName }: Pick<LinkedHub, 'hostName'>, name: string | undefined): boolean {
+  return hostName.toLowerCase() === name?.toLowerCase()
+}

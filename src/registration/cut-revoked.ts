@@ -1,10 +1,11 @@
 import { disableDevice } from '../hub/disable.ts'
+import type { Hubs } from '../hub/hubs.ts'
 import type { IdScope } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Registration } from '../model/registration.ts'
 import { revocationKey } from '../model/revocation.ts'
+import { isHub } from '../model/service.ts'
 import type { Reader } from '../store/store.ts'
-import { isHub, type Hubs } from './placing.ts'
 
 /** What cutting works with. */
 export interface CutParts {

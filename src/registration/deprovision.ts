@@ -1,15 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { disableDevice } from '../hub/disable.ts'
+import type { Hubs } from '../hub/hubs.ts'
 import type { IndividualEnrollment } from '../model/enrollment.ts'
 import { newEtag, type IdScope } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Operation } from '../model/registration.ts'
-import type { LinkedHub } from '../model/service.ts'
+import { isHub, type LinkedHub } from '../model/service.ts'
 import { timestamp, type Clocks } from '../model/timestamp.ts'
 import { Conflict, type Store } from '../store/store.ts'
-import { abandonment, afterFailure, waitForAnother } from './after-failure.ts'
-import { leftoverOperation } from './leftovers.ts'
-import { isHub, type Hubs } from './placing.ts'
+import { orphanOperation } from './orphans.ts'
+import { abandonment, rollback, waitForAnother } from './rollback.ts'
 
 /** What is to become of a device that is taken out of service. */
 export interface Deprovisioning {
@@ -31,7 +31,7 @@ export interface Deprovisioned {
 export interface DeprovisionParts extends Clocks {
   readonly store: Store
   readonly hubs: Hubs
-  readonly settle: (leftover: Operation) => void
+  readonly settle: (orphan: Operation) => void
 }
 
 /** Milliseconds that an operator waits for the hub. */
@@ -58,26 +58,26 @@ export async function deprovision(
       await delay(waitForAnother)
       continue
     }
-    const { assignment, leftover } = afterFailure(placement, registration.assignment)
+    const { assignment, orphan } = rollback(placement, registration.assignment)
     const { assignedHub, deviceId } = assignment ?? {}
     const link = (await store.linkedHubs.all(idScope)).find((linked) => isHub(linked, assignedHub))
     const identity =
       deviceId === undefined ? 'absent' : link ? await endIdentity(link, deviceId, wanted, parts) : 'unlinked'
     const late =
       identity === 'later' && assignment ? { hub: assignment.assignedHub, deviceId: assignment.deviceId } : undefined
-    const leftovers = [late, leftover].flatMap((left) =>
-      left ? [leftoverOperation(idScope, registration.registrationId, left, clock)] : [],
+    const orphans = [late, orphan].flatMap((left) =>
+      left ? [orphanOperation(idScope, registration.registrationId, left, clock)] : [],
     )
     try {
       await store.transact((write) => {
         write.registrations.delete(idScope, registration.registrationId, registration.etag)
-        for (const left of leftovers) write.operations.put(left)
+        for (const left of orphans) write.operations.put(left)
       })
     } catch (error) {
       if (error instanceof Conflict) continue
       throw error
     }
-    leftovers.forEach(settle)
+    orphans.forEach(settle)
     return { enrollment, registration: 'deleted', identity, assignedHub }
   }
 }

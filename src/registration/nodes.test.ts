@@ -8,13 +8,14 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { AllocationPolicy } from '../allocation/allocation.ts'
 import { attestationKind } from '../attestation/attestation.ts'
 import { symmetricKey } from '../attestation/symmetric-key.ts'
-import type { DeviceIdentity, IotHub, TwinData } from '../hub/iot-hub.ts'
+import type { IotHub } from '../hub/iot-hub.ts'
 import { Secret } from '../model/secret.ts'
 import type { LinkedHub } from '../model/service.ts'
 import { openSqliteStore } from '../store/sqlite-store.ts'
 import type { Store } from '../store/store.ts'
 import { signSasToken } from '../wire/sas-token.ts'
-import { registrar, type Registrar } from './register.ts'
+import { memoryHub } from '../../test/fixtures/memory-hub.ts'
+import { registrar, type Registrar } from './registrar.ts'
 
 const idScope = '0ne00000001'
 const names = ['a.example', 'b.example']
@@ -26,7 +27,9 @@ test('two nodes that take a device at the same moment, again and again, leave it
   {
     await using store = openSqliteStore(directory)
     await prepare(store)
-    const hubs = new Map(names.map((name) => [name, slowHub(name)]))
+    // They take their time, so that what can come between does.
+    const pause = () => delay(randomInt(4) === 0 ? 25 : 0)
+    const hubs = new Map(names.map((name) => [name, memoryHub(name, pause)]))
     const nodes = [node(store, hubs), node(store, hubs)]
 
     for (let round = 0; round < 4; round++) {
@@ -58,6 +61,7 @@ function node(store: Store, hubs: ReadonlyMap<string, IotHub>): Registrar {
   const wavering: AllocationPolicy = {
     name: 'hashed',
     automatic: true,
+    external: false,
     choose: async ({ registration }, candidates) => {
       const elsewhere = candidates.filter(({ hostName }) => hostName !== registration?.assignment?.assignedHub)
       return { hub: elsewhere[randomInt(elsewhere.length)]!, repeatable: false }
@@ -123,50 +127,4 @@ async function prepare(store: Store): Promise<void> {
       })
     }
   })
-}
-
-/** A hub in memory that takes its time, so that what can come between does. */
-function slowHub(hostName: string): IotHub & {
-  readonly devices: Map<string, { identity: DeviceIdentity; twin: TwinData }>
-  readonly made: () => number
-} {
-  const devices = new Map<string, { identity: DeviceIdentity; twin: TwinData }>()
-  let made = 0
-  const pause = () => delay(randomInt(4) === 0 ? 25 : 0)
-  const slowly = async <T>(work: () => T): Promise<T> => {
-    await pause()
-    const result = work()
-    await pause()
-    return result
-  }
-  const add = (identity: DeviceIdentity, twin: TwinData) => {
-    if (devices.has(identity.deviceId)) return undefined
-    const stored = { ...identity, etag: String(++made) }
-    devices.set(identity.deviceId, { identity: stored, twin })
-    return stored
-  }
-  return {
-    hostName,
-    devices,
-    made: () => made,
-    device: (id) => slowly(() => devices.get(id)?.identity),
-    create: (identity) => slowly(() => add(identity, {})),
-    createWithTwin: (identity, twin) => slowly(() => add(identity, twin) !== undefined),
-    remove: (id) => slowly(() => void devices.delete(id)),
-    mergeTwin: () => slowly(() => undefined),
-    twin: (id) =>
-      slowly(() => {
-        const found = devices.get(id)
-        return (
-          found && { tags: found.twin.tags, properties: { desired: found.twin.desired, reported: found.twin.reported } }
-        )
-      }),
-    replace: (identity) =>
-      slowly(() => {
-        const found = devices.get(identity.deviceId)
-        if (!found || found.identity.etag !== identity.etag) return undefined
-        found.identity = { ...identity, etag: String(++made) }
-        return found.identity
-      }),
-  }
 }

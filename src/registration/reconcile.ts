@@ -1,4 +1,5 @@
 import type { AttestationKinds } from '../attestation/attest.ts'
+import type { Hubs } from '../hub/hubs.ts'
 import type { IotHub } from '../hub/iot-hub.ts'
 import { applyInitialTwin, ensureDevice, holds } from '../hub/provision.ts'
 import type { Enrollment } from '../model/enrollment.ts'
@@ -8,7 +9,6 @@ import type { Assignment, Registration } from '../model/registration.ts'
 import type { LinkedHub } from '../model/service.ts'
 import type { Monotonic } from '../model/timestamp.ts'
 import type { Reader } from '../store/store.ts'
-import type { Hubs } from './placing.ts'
 
 /** How what a hub has may differ from what its registrations say. */
 export const drifts = ['missing', 'disabled', 'foreignKey'] as const

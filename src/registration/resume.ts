@@ -6,43 +6,43 @@ import { Refusal } from '../model/refusal.ts'
 import type { Operation, Registration } from '../model/registration.ts'
 import { timestamp } from '../model/timestamp.ts'
 import type { Reader } from '../store/store.ts'
-import { afterFailure } from './after-failure.ts'
-import { leftoverOf, leftoverOperation } from './leftovers.ts'
-import type { Operations } from './operations.ts'
-import type { Stages } from './register.ts'
-import { remembered, type Remembered } from './resume-record.ts'
+import type { RegistrationDependencies } from './dependencies.ts'
+import type { OperationRunner } from './operation-runner.ts'
+import { orphanOf, orphanOperation } from './orphans.ts'
+import { readResumeState, type ResumeState } from './resume-state.ts'
+import { rollback } from './rollback.ts'
 import { beginTrail, endingOfOperation } from './trail.ts'
 
 /** Take up the operations that were answered `assigning` and then left by a node that stopped. */
-export async function resume(stages: Stages, running: Operations): Promise<void> {
-  const { store, onDecision } = stages
+export async function resume(dependencies: RegistrationDependencies, operations: OperationRunner): Promise<void> {
+  const { store, onDecision } = dependencies
   for (const operation of await store.operations.unfinished()) {
-    if (leftoverOf(operation)) {
-      running.settle(operation)
+    if (orphanOf(operation)) {
+      operations.settle(operation)
       continue
     }
     const { idScope, registrationId } = operation
-    const from = remembered(operation.resume)
+    const from = readResumeState(operation.resume)
     const { protocol, remoteAddress } = from
     const trackingId = randomUUID()
     const trail = beginTrail(
       { trackingId, idScope, registrationId, protocol, remoteAddress, userAgent: '(resumed)' },
-      stages,
+      dependencies,
       onDecision,
     )
     const attested = await reattest(operation, from, { trackingId, trail }, store)
     if (attested) {
-      running.goOn(attested, { ...operation, resume: undefined })
+      operations.goOn(attested, { ...operation, resume: undefined })
       continue
     }
-    trail.end(endingOfOperation(await endWithoutEnrollment(operation, stages, running)))
+    trail.end(endingOfOperation(await endWithoutEnrollment(operation, dependencies, operations)))
   }
 }
 
 /** The proof was checked before the operation began; only the enrollment has to be there still, and enabled. */
 async function reattest(
   { idScope, registrationId }: Operation,
-  { apiVersion, protocol, remoteAddress, payload, group, evidence }: Remembered,
+  { apiVersion, protocol, remoteAddress, payload, group, evidence }: ResumeState,
   { trackingId, trail }: { trackingId: string; trail: Trail },
   store: Reader,
 ): Promise<Attested | undefined> {
@@ -69,8 +69,8 @@ async function reattest(
 /** Nobody may be placed by it any more; what was begun is settled without a credential to give to a hub. */
 async function endWithoutEnrollment(
   operation: Operation,
-  { store, clock }: Stages,
-  running: Operations,
+  { store, clock }: RegistrationDependencies,
+  operations: OperationRunner,
 ): Promise<Operation> {
   const { idScope, registrationId } = operation
   const before = await store.registrations.get(idScope, registrationId)
@@ -79,7 +79,7 @@ async function endWithoutEnrollment(
     'the enrollment went while the operation waited',
   )
   const now = timestamp(clock())
-  const settled = afterFailure(before?.placement, before?.assignment)
+  const settled = rollback(before?.placement, before?.assignment)
   const registration: Registration = {
     attestationType: 'symmetricKey',
     createdDateTimeUtc: now,
@@ -93,12 +93,12 @@ async function endWithoutEnrollment(
     etag: newEtag(),
   }
   const ended: Operation = { ...operation, resume: undefined, status: 'failed', result: { registration } }
-  const leftover = settled.leftover && leftoverOperation(idScope, registrationId, settled.leftover, clock)
+  const orphan = settled.orphan && orphanOperation(idScope, registrationId, settled.orphan, clock)
   await store.transact((write) => {
     write.operations.put(ended)
     if (before) write.registrations.put(idScope, registration, before.etag)
-    if (leftover) write.operations.put(leftover)
+    if (orphan) write.operations.put(orphan)
   })
-  if (leftover) running.settle(leftover)
+  if (orphan) operations.settle(orphan)
   return ended
 }

@@ -94,3 +94,21 @@ function visible<F extends Finding>(finding: F): F {
 function cut(text: string, longest: number): string {
   return text.length > longest ? `${text.slice(0, longest)}…` : text
 }
+
+/** Tell of an attempt that threw, unless that was told already: what was thrown passes a transport on its way out. */
+export function tell(
+  attempt: Attempt,
+  thrown: unknown,
+  dependencies: Clocks & { readonly onDecision: (decision: Decision) => void },
+): void {
+  if (typeof thrown === 'object' && thrown !== null && told.has(thrown)) return
+  beginTrail(attempt, dependencies, dependencies.onDecision).end(endingOfThrown(thrown))
+  markTold(thrown)
+}
+
+const told = new WeakSet<object>()
+
+/** What was thrown has its decision record. */
+export function markTold(thrown: unknown): void {
+  if (typeof thrown === 'object' && thrown !== null) told.add(thrown)
+}

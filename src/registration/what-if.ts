@@ -1,35 +1,35 @@
-import { allocate, foresee, type Allocation } from '../allocation/allocate.ts'
+import type { Allocation } from '../allocation/allocate.ts'
 import { attest, type AttestationKinds } from '../attestation/attest.ts'
-import type { Attested } from '../attestation/attestation.ts'
 import type { Decision, Ending, Trail } from '../model/decision.ts'
 import { enrollmentId } from '../model/enrollment.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Clocks } from '../model/timestamp.ts'
 import type { Reader } from '../store/store.ts'
 import { admit, type DeviceRequest } from './admit.ts'
-import { foreseePlace, stays } from './place.ts'
+import { foreseen, type Allocated, type PlanInput, type Undecided } from './plan.ts'
+import { readPlanInput } from './plan-input.ts'
 import { beginTrail, endingOfThrown } from './trail.ts'
 
 /** What foreseeing works with: nothing that could write, and no hub. */
-export interface WhatIfStages extends Clocks {
+export interface WhatIfDependencies extends Clocks {
   readonly store: Reader
   readonly attestation: AttestationKinds
   readonly allocation: Allocation
 }
 
 /**
- * What would become of this request if a device made it now: the same checks and the same choice, but nothing is written, no
- * hub and no webhook is asked. Only a fault rejects.
+ * What would become of this request if a device made it now: the same checks and the same plan, but nothing is written, no hub
+ * and no webhook is asked. Only a fault rejects.
  */
-export async function whatIf(request: DeviceRequest, stages: WhatIfStages): Promise<Decision> {
+export async function whatIf(request: DeviceRequest, dependencies: WhatIfDependencies): Promise<Decision> {
   const { promise, resolve } = Promise.withResolvers<Decision>()
-  const trail = beginTrail(request, stages, resolve)
-  trail.end(await ending(request, trail, stages))
+  const trail = beginTrail(request, dependencies, resolve)
+  trail.end(await ending(request, trail, dependencies))
   return promise
 }
 
-async function ending(request: DeviceRequest, trail: Trail, stages: WhatIfStages): Promise<Ending> {
-  const { store, attestation, monotonic } = stages
+async function ending(request: DeviceRequest, trail: Trail, dependencies: WhatIfDependencies): Promise<Ending> {
+  const { store, attestation, allocation, monotonic } = dependencies
   try {
     const presented = await admit(request, store, trail)
     const startedAt = monotonic()
@@ -38,10 +38,10 @@ async function ending(request: DeviceRequest, trail: Trail, stages: WhatIfStages
     trail.note({ step: 'attested', enrollment: enrollmentId(enrollment), milliseconds: monotonic() - startedAt })
     if (verdict.is === 'disabled') return { outcome: 'disabled' }
     if (verdict.is === 'challenged') {
-      await foreseePlace({ ...presented, enrollment }, stages)
+      await foreseen(await readPlanInput({ ...presented, enrollment }, dependencies), allocation)
       return { outcome: 'challenged', detail: 'the TPM would be challenged, and go on if it is the one enrolled' }
     }
-    return await placed(verdict.attested, stages)
+    return await endingOfAttested(await readPlanInput(verdict.attested, dependencies), allocation)
   } catch (error) {
     if (error instanceof Refusal) return endingOfThrown(error)
     throw error
@@ -49,26 +49,33 @@ async function ending(request: DeviceRequest, trail: Trail, stages: WhatIfStages
 }
 
 /** Who is attested is answered; where there is no hub for it, the operation fails. */
-async function placed(attested: Attested, stages: WhatIfStages): Promise<Ending> {
-  const { store, allocation } = stages
-  const { service, registrationId, enrollment, trail } = attested
-  const linkedHubs = await store.linkedHubs.all(service.idScope)
-  const registration = await store.registrations.get(service.idScope, registrationId)
-  const present = registration?.assignment
-  if (present && stays(attested)) {
-    return { outcome: 'assigned', assignedHub: present.assignedHub, detail: 'it would stay where it is' }
-  }
+async function endingOfAttested(device: PlanInput, allocation: Allocation): Promise<Ending> {
   try {
-    if (enrollment.allocationPolicy === 'custom') {
-      foresee({ service, enrollment }, linkedHubs, allocation)
-      return { outcome: 'assigning', detail: 'the custom policy would be asked for the hub; it was not asked now' }
-    }
-    // Only a custom policy looks at the proof.
-    const { hub } = await allocate({ ...attested, registration, proof: {} }, linkedHubs, allocation)
-    return { outcome: 'assigned', assignedHub: hub.hostName }
+    return endingOfPlan(await foreseen(device, allocation))
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
-    trail.note({ step: 'failure', reason: error.reason, found: error.detail })
+    device.trail.note({ step: 'failure', reason: error.reason, found: error.detail })
     return { outcome: 'failed', reason: error.reason, detail: error.detail }
+  }
+}
+
+function endingOfPlan(allocated: Allocated | Undecided): Ending {
+  const assigned = (assignedHub: string, detail?: string): Ending => ({ outcome: 'assigned', assignedHub, detail })
+  switch (allocated.is) {
+    case 'undecided':
+      return { outcome: 'assigning', detail: 'the custom policy would be asked for the hub; it was not asked now' }
+    case 'finish':
+      return assigned(allocated.hub.hostName, 'a placement that was begun would be finished')
+    case 'stay':
+    case 'refresh':
+      return assigned(allocated.assignment.assignedHub, 'it would stay where it is')
+    case 'first':
+      return assigned(allocated.hub.hostName)
+    case 'reset':
+      return assigned(allocated.hub.hostName, 'it would stay where it is, with its data reset')
+    case 'move': {
+      const data = allocated.to.substatus === 'deviceDataMigrated' ? 'with its data' : 'with its data reset'
+      return assigned(allocated.hub.hostName, `it would move there from ${allocated.from}, ${data}`)
+    }
   }
 }

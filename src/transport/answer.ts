@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Refusal } from '../model/refusal.ts'
 import type { Clocks } from '../model/timestamp.ts'
-import type { Registrar } from '../registration/register.ts'
+import type { Registrar } from '../registration/registrar.ts'
 import type { Attempt } from '../registration/trail.ts'
 import { errorBody, type ErrorBody } from './error-body.ts'
 

@@ -4,7 +4,7 @@ import { isJsonObject } from '../../model/json.ts'
 import { Refusal } from '../../model/refusal.ts'
 import { timestamp } from '../../model/timestamp.ts'
 import { drifts, reconcile, type ReconcileParts } from '../../registration/reconcile.ts'
-import type { Registrar } from '../../registration/register.ts'
+import type { Registrar } from '../../registration/registrar.ts'
 import { instancePath, serviceOf, type Call, type Route } from './route.ts'
 import { shown } from '../../wire/printable.ts'
 

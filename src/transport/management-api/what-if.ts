@@ -5,7 +5,7 @@ import { Secret } from '../../model/secret.ts'
 import type { Clock } from '../../model/timestamp.ts'
 import type { DeviceRequest } from '../../registration/admit.ts'
 import { explain } from '../../registration/explain.ts'
-import { whatIf, type WhatIfStages } from '../../registration/what-if.ts'
+import { whatIf, type WhatIfDependencies } from '../../registration/what-if.ts'
 import { signSasToken } from '../../wire/sas-token.ts'
 import { decisionJson } from './decisions.ts'
 import { instancePath, serviceOf, type Call, type Route } from './route.ts'
@@ -15,7 +15,7 @@ import { instancePath, serviceOf, type Call, type Route } from './route.ts'
  * `certificateChain` (PEM, leaf first), `token`, `symmetricKey` (the device's own, base64) or `tpm` (`endorsementKey`, and
  * `storageRootKey` if it is at hand); and, where they matter, `protocol`, `apiVersion`, `payload`, `remoteAddress`.
  */
-export function whatIfRoutes(stages: WhatIfStages): readonly Route[] {
+export function whatIfRoutes(dependencies: WhatIfDependencies): readonly Route[] {
   return [
     {
       method: 'POST',
@@ -23,7 +23,7 @@ export function whatIfRoutes(stages: WhatIfStages): readonly Route[] {
       operationName: 'WhatIf',
       permission: 'read',
       run: async (call) => {
-        const decision = await whatIf(readSupposed(call, stages.clock), stages)
+        const decision = await whatIf(readSupposed(call, dependencies.clock), dependencies)
         return { json: { ...decisionJson(decision), explanation: explain(decision) } }
       },
     },

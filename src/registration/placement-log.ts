@@ -4,10 +4,10 @@ import type { Operation, Placement, Registration } from '../model/registration.t
 import { timestamp, type Clocks, type Monotonic } from '../model/timestamp.ts'
 import type { Store } from '../store/store.ts'
 import { recordOf } from './record.ts'
-import { toResume } from './resume-record.ts'
+import { resumeState } from './resume-state.ts'
 
-/** Where a placement is written down before it is carried out. */
-export interface Journal {
+/** Where a placement is written down before it is carried out (write-ahead), so that a crash forgets none. */
+export interface PlacementLog {
   readonly operationId: string
   /** When the operation's time is out, by `monotonic`. */
   readonly until: number
@@ -24,13 +24,13 @@ export interface Journal {
   readonly etag: () => Etag | undefined
 }
 
-/** The journal of one run of an operation, over the registration that it found. */
-export function openJournal(
+/** The log of one run of an operation, over the registration that it found. */
+export function openPlacementLog(
   attested: Attested,
   operation: Operation,
   before: Registration | undefined,
   { store, clock, monotonic, until }: Clocks & { readonly store: Store; readonly until: number },
-): Journal {
+): PlacementLog {
   let current = before?.placement
   let etag = before?.etag
   return {
@@ -55,7 +55,7 @@ export function openJournal(
       }
       await store.transact((write) => {
         write.registrations.put(attested.service.idScope, registration, etag)
-        write.operations.put({ ...operation, resume: toResume(attested) })
+        write.operations.put({ ...operation, resume: resumeState(attested) })
       })
       etag = registration.etag
     },

@@ -2,20 +2,19 @@ import type { Attested } from '../attestation/attestation.ts'
 import { settledClock } from '../model/clock-jump.ts'
 import { newOperationId, registrationKey } from '../model/identifiers.ts'
 import type { Operation } from '../model/registration.ts'
-import { conclude } from './conclude.ts'
-import { leftoverOf, leftoverPause, removeLeftover } from './leftovers.ts'
-import type { Stages } from './register.ts'
-import { toResume } from './resume-record.ts'
+import type { RegistrationDependencies } from './dependencies.ts'
+import { orphanOf, orphanPause, removeOrphan } from './orphans.ts'
+import { resumeState } from './resume-state.ts'
 import { endingOfOperation, endingOfThrown } from './trail.ts'
 
-/** The operations of this node: begun by registering, run on after the answer if need be. */
-export interface Operations {
+/** Runs the operations of this node: begun by registering, run on after the answer if need be. */
+export interface OperationRunner {
   /** Begin an operation, or join the one that is doing the same for this device. Settles with its end, or with it `assigning`. */
   readonly run: (attested: Attested) => Promise<Operation>
   /** Go on with an operation that is kept in the store as `assigning`. */
   readonly goOn: (attested: Attested, operation: Operation) => void
-  /** See to it that a leftover goes, as often as it takes. */
-  readonly settle: (leftover: Operation) => void
+  /** See to it that an orphan goes, as often as it takes. */
+  readonly settle: (orphan: Operation) => void
   /** An operation that this node is running. */
   readonly find: (device: Pick<Operation, 'idScope' | 'registrationId'>, id: string) => Operation | undefined
   /** Settles when nothing is running, or after a few seconds; what has not ended then goes on at the next start. */
@@ -43,8 +42,17 @@ interface Run {
   readonly startsAt?: number
 }
 
-export function operations(stages: Stages): Operations {
-  const { store, clock, monotonic, shortWait, limits, onFault } = stages
+/** An operation that has come to its end, and what it left behind to be removed. */
+export interface Ended {
+  readonly ended: Operation
+  readonly orphan?: Operation
+}
+
+/** Run one operation to its end; `beforeEnd` is awaited before the end is written. */
+export type RunOperation = (attested: Attested, operation: Operation, beforeEnd: () => Promise<void>) => Promise<Ended>
+
+export function operationRunner(dependencies: RegistrationDependencies, runOperation: RunOperation): OperationRunner {
+  const { store, clock, monotonic, shortWait, limits, onFault } = dependencies
   /** At most one for each device. */
   const runs = new Map<string, Run>()
   const waiting = new Set<NodeJS.Timeout>()
@@ -86,11 +94,11 @@ export function operations(stages: Stages): Operations {
       if (stopped) await new Promise(() => {})
       begun.ending = true
     }
-    const start = () => conclude(attested, operation, beforeEnd, stages)
+    const start = () => runOperation(attested, operation, beforeEnd)
     const ended = (wait > 0 ? turn(wait).then(start) : start())
       .finally(() => runs.delete(key))
-      .then(({ ended, leftover }) => {
-        if (leftover) settle(leftover)
+      .then(({ ended, orphan }) => {
+        if (orphan) settle(orphan)
         return ended
       })
     const startsAt = wait > 0 ? monotonic() + wait : undefined
@@ -106,7 +114,9 @@ export function operations(stages: Stages): Operations {
     const ended = await within(run.ended, waitOf(run) > shortWait ? 0 : shortWait)
     if (ended) return ended
     if (run.ending) return run.ended
-    run.promised ??= store.transact((write) => write.operations.put({ ...run.operation, resume: toResume(attested) }))
+    run.promised ??= store.transact((write) =>
+      write.operations.put({ ...run.operation, resume: resumeState(attested) }),
+    )
     await run.promised
     return shown(run)
   }
@@ -132,17 +142,17 @@ export function operations(stages: Stages): Operations {
       waiting.delete(timer)
       attempt(operation, attempts).catch((fault: unknown) => onFault(fault, operation.id))
     }
-    const timer = setTimeout(again, attempts === 0 ? 0 : leftoverPause(attempts, Math.random())).unref()
+    const timer = setTimeout(again, attempts === 0 ? 0 : orphanPause(attempts, Math.random())).unref()
     waiting.add(timer)
   }
 
   /** In the device's turn: it may be registering at this moment, and come to belong where something was left. */
   async function attempt(operation: Operation, attempts: number): Promise<void> {
     const key = keyOf(operation)
-    const leftover = leftoverOf(operation)
-    if (!leftover) return
+    const orphan = orphanOf(operation)
+    if (!orphan) return
     for (let other = runs.get(key); other; other = runs.get(key)) await Promise.allSettled([other.ended])
-    const removing = removeLeftover(operation, leftover, stages)
+    const removing = removeOrphan(operation, orphan, dependencies)
     runs.set(key, { operation, purpose: '', ended: removing.then(() => operation), ending: true })
     const gone = await removing.finally(() => runs.delete(key))
     if (!gone) return settle(operation, attempts + 1)
@@ -164,7 +174,7 @@ export function operations(stages: Stages): Operations {
       if (!before) begin(attested, operation)
       else void Promise.allSettled([before.ended]).then(() => begin(attested, operation))
     },
-    settle: (leftover) => settle(leftover),
+    settle: (orphan) => settle(orphan),
     find: (device, id) => {
       const found = runs.get(keyOf(device))
       return found?.operation.id === id ? shown(found) : undefined
@@ -184,7 +194,7 @@ export function operations(stages: Stages): Operations {
 }
 
 function purposeOf(attested: Attested): string {
-  return JSON.stringify(toResume(attested))
+  return JSON.stringify(resumeState(attested))
 }
 
 function tellEnd(ended: Promise<Operation>, { trail }: Attested): void {

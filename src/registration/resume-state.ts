@@ -3,7 +3,7 @@ import type { Protocol } from '../model/decision.ts'
 import { isJsonObject, type Json, type JsonObject } from '../model/json.ts'
 
 /** What is remembered of a device for its operation to go on. */
-export interface Remembered {
+export interface ResumeState {
   readonly apiVersion: string
   readonly protocol: Protocol
   readonly remoteAddress: string
@@ -13,13 +13,20 @@ export interface Remembered {
 }
 
 /** What an operation has to remember of its device to go on after a restart; no secret is in it. */
-export function toResume({ apiVersion, protocol, remoteAddress, payload, enrollment, evidence }: Attested): JsonObject {
+export function resumeState({
+  apiVersion,
+  protocol,
+  remoteAddress,
+  payload,
+  enrollment,
+  evidence,
+}: Attested): JsonObject {
   const group = enrollment.kind === 'group' ? enrollment.enrollmentGroupId : undefined
   return { apiVersion, protocol, remoteAddress, payload, group, evidence }
 }
 
-/** What `toResume` wrote. */
-export function remembered(resume: Json | undefined): Remembered {
+/** What `resumeState` wrote. */
+export function readResumeState(resume: Json | undefined): ResumeState {
   const { apiVersion, protocol, remoteAddress, payload, group, evidence } = isJsonObject(resume) ? resume : {}
   return {
     apiVersion: String(apiVersion),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { jumps, testClocks } from '../../test/fixtures/clocks.ts'
 import type { Placement } from '../model/registration.ts'
-import { abandonment } from './after-failure.ts'
+import { abandonment } from './rollback.ts'
 
 function placed(since: number, phase: Placement['phase'] = 'making'): Placement {
   const to = { assignedHub: 'a', deviceId: 'd', substatus: 'initialAssignment' } as const

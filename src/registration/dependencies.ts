@@ -1,0 +1,27 @@
+import type { Allocation } from '../allocation/allocate.ts'
+import type { AttestationKinds } from '../attestation/attest.ts'
+import type { Hubs } from '../hub/hubs.ts'
+import type { Decision } from '../model/decision.ts'
+import type { Clocks } from '../model/timestamp.ts'
+import type { Store } from '../store/store.ts'
+import type { Step } from './applying.ts'
+import type { RegistrationLimits } from './limits.ts'
+
+/** What registration works with. */
+export interface RegistrationDependencies extends Clocks {
+  readonly store: Store
+  readonly attestation: AttestationKinds
+  readonly allocation: Allocation
+  readonly hubs: Hubs
+  /** Milliseconds for which an operation, once begun or resumed, waits for a hub that throttles or does not answer. */
+  readonly patience: number
+  /** Hears of every step of a placement before the next is taken. */
+  readonly onStep?: (step: Step) => Promise<void> | void
+  /** Milliseconds that a register call may take to be answered with its outcome; after that, `assigning`. 0: always. */
+  readonly shortWait: number
+  /** What instances and devices may do; absent: anything. */
+  readonly limits?: RegistrationLimits
+  /** Hears of every attempt, admitted or refused, once it has ended. */
+  readonly onDecision: (decision: Decision) => void
+  readonly onFault: (fault: unknown, trackingId: string) => void
+}
