@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import type { Command } from 'commander'
-import { makeCertificate, readIssuer, type Issuer } from './certificate-making.ts'
+import { makeCertificate, readIssuer } from './certificate-making.ts'
 import { command, group, type Run } from './command.ts'
 import { Failure } from './failure.ts'
 import { readText } from './facts.ts'
@@ -8,6 +8,7 @@ import { groupKey } from './keys.ts'
 import { print, type Columns } from './output.ts'
 import { hmac } from './session.ts'
 import { simulate, type Simulation } from './simulation.ts'
+import type { SimulatedProof } from './simulated-device.ts'
 import { registerOverHttps } from './simulated-https.ts'
 import { registerOverMqtt } from './simulated-mqtt.ts'
 
@@ -91,10 +92,7 @@ async function simulationOf(run: Run<Wanted>): Promise<Simulation> {
   }
 }
 
-/** What a simulated device proves itself with. */
-export type Credential = { readonly key: string } | { readonly certificate: Issuer }
-
-async function credentials({ options, session }: Run<Wanted>): Promise<(id: string) => Promise<Credential>> {
+async function credentials({ options, session }: Run<Wanted>): Promise<(id: string) => Promise<SimulatedProof>> {
   if (options.issuer !== undefined) {
     const issuer = readIssuer(options.issuer)
     if (!new X509Certificate(issuer.certificate).ca) throw new Failure(`${options.issuer} is no CA.`)

@@ -1,5 +1,3 @@
-import type { ProvisioningService } from './service.ts'
-
 /** What an instance may do and have. [service-wire §14.1] */
 export interface Limits {
   readonly registrationsPerMinute: number
@@ -48,6 +46,6 @@ export const generousLimits: Limits = {
 export const presets = { generous: generousLimits, azure: azureLimits } as const
 
 /** The limits of an instance: its own over the deployment's. */
-export function limitsOf({ limits }: Pick<ProvisioningService, 'limits'>, usual: Limits): Limits {
+export function limitsOf({ limits }: { readonly limits?: Partial<Limits> }, usual: Limits): Limits {
   return { ...usual, ...limits }
 }
