@@ -48,8 +48,7 @@ test('one call denies a lost device and disables its identity at the hub', async
   assert.equal(identity['status'], 'disabled')
   assert.equal(identity['statusReason'], 'revoked: stolen from the van')
   assert.equal(await register('lost', key), 401)
-  assert.match(
-    plane.service.log(),
+  await plane.service.logged(
     /the registration ID lost was revoked on .* \(operator\): stolen from the van \[RegistrationRevoked/,
   )
 
@@ -71,7 +70,7 @@ test('a revoked certificate is refused by thumbprint and by serial number, and o
     [await register('t-1', one!), await register('t-2', two!), await register('t-3', three!)],
     [401, 401, 202],
   )
-  assert.match(plane.service.log(), /the certificate CN=t-1 was revoked .*: key leaked \[CertificateRevoked/)
+  await plane.service.logged(/the certificate CN=t-1 was revoked .*: key leaked \[CertificateRevoked/)
 })
 
 test('a revoked intermediate takes all devices below it along, also those that do not send it', async () => {
@@ -109,7 +108,7 @@ test('a revocation list revokes what it lists, until a later one does not', asyn
   const first = await createRevocationList(revoking, [serialNumber], { thisUpdate: inDays(-2) })
   assert.equal((await put(first)).json()['revoked'], 1)
   assert.deepEqual([await register('crl-good', good), await register('crl-bad', bad)], [202, 401])
-  assert.match(plane.service.log(), /CN=crl-bad was revoked on .* \(crl:factory\): keyCompromise/)
+  await plane.service.logged(/CN=crl-bad was revoked on .* \(crl:factory\): keyCompromise/)
 
   const stranger = await createRoot('Crl root')
   const forged = await createRevocationList({ ...revoking, key: stranger.signingKey }, [])

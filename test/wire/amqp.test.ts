@@ -260,6 +260,6 @@ test('links with the api-version of another SDK are served as that SDK is', asyn
   await ask(links, register, '{}')
   const { body } = await ask(links, register, '{}')
   assert.equal((body['registrationState'] as { substatus: string }).substatus, 'reprovisionedToInitialAssignment')
-  assert.match(service.log(), /modern/)
+  await service.logged(/modern/)
   connection.close()
 })
