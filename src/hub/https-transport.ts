@@ -1,14 +1,24 @@
 import { Agent, request as httpsRequest } from 'node:https'
+import { AddressDenied, demandPermittedHost, guardedLookup, type Allowed } from '../wire/guarded-lookup.ts'
 import type { HubTransport } from './iot-hub.ts'
 
 const ordinaryTimeout = 15_000
 const longestBody = 1 << 20
 
-/** Reach hubs over HTTPS, on kept connections; `ca` (PEM) is trusted too. `timeout` in milliseconds of silence. */
-export function httpsTransport(ca: readonly string[], timeout = ordinaryTimeout): HubTransport & Disposable {
-  const agent = new Agent({ keepAlive: true, maxSockets: 32, ...(ca.length > 0 ? { ca: [...ca] } : {}) })
+/**
+ * Reach hubs over HTTPS, on kept connections, at public addresses and those that are allowed; `ca` (PEM) is trusted too. `timeout`
+ * in milliseconds of silence.
+ */
+export function httpsTransport(
+  ca: readonly string[],
+  allowed: Allowed,
+  timeout = ordinaryTimeout,
+): HubTransport & Disposable {
+  const lookup = guardedLookup(allowed)
+  const agent = new Agent({ keepAlive: true, maxSockets: 32, lookup, ...(ca.length > 0 ? { ca: [...ca] } : {}) })
   const transport: HubTransport = (hostName, { method, path, headers, body }) =>
     new Promise((resolve, reject) => {
+      demandAllowed(hostName, allowed)
       const call = httpsRequest(
         {
           agent,
@@ -38,8 +48,22 @@ export function httpsTransport(ca: readonly string[], timeout = ordinaryTimeout)
         },
       )
       call.on('timeout', () => call.destroy(new Error(`no answer within ${timeout} ms`)))
-      call.on('error', reject)
+      call.on('error', (error) => reject(error instanceof AddressDenied ? denied(hostName) : error))
       call.end(body)
     })
   return Object.assign(transport, { [Symbol.dispose]: () => agent.destroy() })
+}
+
+function demandAllowed(hostName: string, allowed: Allowed): void {
+  try {
+    demandPermittedHost(hostName, allowed)
+  } catch (error) {
+    throw error instanceof AddressDenied ? denied(hostName) : error
+  }
+}
+
+function denied(hostName: string): Error {
+  return new Error(
+    `${hostName} is at an address where hubs are not called; the operator may allow it with --hub-networks`,
+  )
 }

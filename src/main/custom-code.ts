@@ -8,9 +8,9 @@ import { readInitialTwin } from '../enrollment/initial-twin.ts'
 import { members } from '../enrollment/members.ts'
 import { enrollmentJson } from '../enrollment/write-enrollment.ts'
 import type { Monotonic } from '../model/timestamp.ts'
-import { networks } from '../wire/networks.ts'
-import { ConfigurationError, type Configuration } from './configuration.ts'
 import { shownUrl } from '../wire/shown-url.ts'
+import type { Configuration } from './configuration.ts'
+import { allowedFor } from './outbound.ts'
 
 /** The custom policy: webhooks, and the operator's modules behind `https://in-process/NAME`. `close` ends what they keep. */
 export function customCode(
@@ -23,7 +23,7 @@ export function customCode(
   const webhook = webhooks({
     timeout: webhookTimeout,
     allowHttp: webhookHttp === 'allow',
-    allowed: allowedNetworks(configuration),
+    allowed: allowedFor(configuration, 'webhookNetworks'),
     ca: webhookCa === '' ? [] : [readFileSync(webhookCa, 'utf8')],
   })
   const modules = policyModules(policies || join(data, 'policies'), { time: policyTime, memory: policyMemory })
@@ -45,12 +45,4 @@ export function customCode(
     await modules[Symbol.asyncDispose]()
   }
   return { policy, close }
-}
-
-function allowedNetworks({ webhookNetworks }: Configuration): (address: string) => boolean {
-  try {
-    return networks(webhookNetworks)
-  } catch (error) {
-    throw new ConfigurationError(`webhookNetworks: ${error instanceof Error ? error.message : error}`)
-  }
 }

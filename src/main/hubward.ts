@@ -62,6 +62,7 @@ import { probeLinks, watchedHubs } from './hub-links.ts'
 import { latencySources } from './latency-sources.ts'
 import { logDecision, logFault } from './log.ts'
 import { administratorToken, openManagement, watchCertificates } from './management.ts'
+import { allowedFor } from './outbound.ts'
 
 /** A running service; disposing it lets what is under way finish, then closes everything. */
 export interface Hubward extends AsyncDisposable {
@@ -115,7 +116,12 @@ export async function openHubward(
   const first = await firstInstance(store, deviceHost, bundledHub, clock)
 
   const guard = watchedHubs(configuration, log, clocks)
-  const transport = guard.watch(hubTransport(bundledHub, opened.use(httpsTransport(hubCa(configuration)))))
+  const transport = guard.watch(
+    hubTransport(
+      bundledHub,
+      opened.use(httpsTransport(hubCa(configuration), allowedFor(configuration, 'hubNetworks'))),
+    ),
+  )
   const hubs = (link: LinkedHub, until: number) =>
     iotHub(link, transport, clock, { until, monotonic, random: Math.random })
 

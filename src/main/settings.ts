@@ -10,6 +10,7 @@ interface Setting<T> {
   readonly read: (text: string) => T | undefined
 }
 
+const privateNetworks = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7']
 const loopback = ['127.0.0.1', '127.0.0.2', '::1']
 
 /** Every setting, by its key in the configuration file. docs/configuration.md is made from this table. */
@@ -107,6 +108,18 @@ export const settings = {
     'HUBWARD_GEOGRAPHY',
     'countries',
     'A MaxMind-format database to find devices in, `countries` for the table that comes along (IP Geolocation by DB-IP), `none` for none.',
+  ),
+  outboundNetworks: list(
+    'outbound-networks',
+    'HUBWARD_OUTBOUND_NETWORKS',
+    [],
+    'Networks that are not public in which what managers of instances name may be called all the same: revocation lists, webhooks, linked hubs.',
+  ),
+  hubNetworks: list(
+    'hub-networks',
+    'HUBWARD_HUB_NETWORKS',
+    privateNetworks,
+    'Networks that are not public in which linked hubs may be called all the same; `none` for none. Bundled hubs are always.',
   ),
   webhookNetworks: list(
     'webhook-networks',

@@ -8,11 +8,12 @@ import { applyInitialTwin, createAnew, ensureDevice, twinData } from '../../src/
 import { hubTransport } from '../../src/main/hub-transport.ts'
 import { Secret } from '../../src/model/secret.ts'
 import type { LinkedHub } from '../../src/model/service.ts'
+import { networks } from '../../src/wire/networks.ts'
 import { hostName as bundledName, keyOf, open } from '../fixtures/bundled-hub.ts'
 import { faults, openFakeIotHub, type Fault } from './fake-iot-hub.ts'
 
 const fake = await openFakeIotHub('127.70.6.1')
-const https = httpsTransport([fake.ca], 300)
+const https = httpsTransport([fake.ca], networks(['127.70.6.1']), 300)
 const bundled = await open()
 after(async () => {
   https[Symbol.dispose]()

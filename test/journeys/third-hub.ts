@@ -18,7 +18,7 @@ export async function openWithThirdHub(network: string, args: readonly string[] 
   const fake = await openFakeIotHub(`${network}.9`)
   const caFile = join(await mkdtemp(join(tmpdir(), 'hubward-fake-')), 'ca.pem')
   await writeFile(caFile, fake.ca)
-  const plane = await openControlPlane(network, ['--hub-ca', caFile, ...args])
+  const plane = await openControlPlane(network, ['--hub-ca', caFile, '--hub-networks', fake.hostName, ...args])
   const path = plane.path('hubward')
   const replaceHubs = async (hubs: (linked: readonly object[]) => readonly object[]): Promise<void> => {
     const { location, sku, properties } = (await plane.call('GET', path)).json() as {

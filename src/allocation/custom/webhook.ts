@@ -1,9 +1,8 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
-import { isIP } from 'node:net'
 import { parseJson } from '../../model/json.ts'
+import { AddressDenied, demandPermittedHost, guardedLookup, type Allowed } from '../../wire/guarded-lookup.ts'
 import { CustomFailure, type Ask } from '../custom.ts'
-import { AddressDenied, checkedLookup, permits } from './addresses.ts'
 
 /** What a deployment decides about webhooks. */
 export interface WebhookRules {
@@ -11,16 +10,17 @@ export interface WebhookRules {
   readonly timeout: number
   readonly allowHttp: boolean
   /** Addresses inside the operator's own networks that may be called all the same. */
-  readonly allowed: (address: string) => boolean
+  readonly allowed: Allowed
   /** PEM; trusted beside the system's roots. */
   readonly ca: readonly string[]
 }
 
 const longestAnswer = 128 * 1024
+const addressDenied = 'the webhook address is not allowed'
 
 /** Calls webhooks, on kept connections: no redirects, one retry if no answer came or the function failed. [service-wire §9.3] */
 export function webhooks(rules: WebhookRules): ((webhookUrl: string) => Ask) & Disposable {
-  const lookup = checkedLookup(rules.allowed)
+  const lookup = guardedLookup(rules.allowed)
   const ca = rules.ca.length > 0 ? { ca: [...rules.ca] } : {}
   const agents = {
     'http:': new HttpAgent({ keepAlive: true, maxSockets: 64, lookup }),
@@ -74,9 +74,12 @@ function check(url: URL, { allowHttp, allowed }: WebhookRules): void {
   if (url.protocol !== 'https:' && !(allowHttp && url.protocol === 'http:')) {
     throw new CustomFailure(`the webhook is not ${allowHttp ? 'http or https' : 'https'}`)
   }
-  // A literal address is connected to without being looked up.
-  const literal = url.hostname.replace(/^\[|\]$/g, '')
-  if (isIP(literal) !== 0 && !permits(literal, allowed)) throw new CustomFailure('the webhook address is not allowed')
+  try {
+    demandPermittedHost(url.hostname, allowed)
+  } catch (error) {
+    if (error instanceof AddressDenied) throw new CustomFailure(addressDenied)
+    throw error
+  }
 }
 
 async function attempt(call: () => Promise<Answer>, signal: AbortSignal): Promise<Answer | CustomFailure> {
@@ -85,7 +88,7 @@ async function attempt(call: () => Promise<Answer>, signal: AbortSignal): Promis
   } catch (error) {
     if (error instanceof CustomFailure) return error
     if (signal.aborted) return new CustomFailure('timeout')
-    if (error instanceof AddressDenied) return new CustomFailure('the webhook address is not allowed')
+    if (error instanceof AddressDenied) return new CustomFailure(addressDenied)
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'no answer'
     return new NoAnswer(`no connection: ${code}`)
   }
