@@ -59,7 +59,7 @@ function kindOf(enrollment: Enrollment, { credential }: Presented, kinds: Attest
 }
 
 async function verdict(presented: Presented, enrollment: Enrollment, proof: Proof, store: Reader): Promise<Verdict> {
-  await refuseRevoked(presented, enrollment, store)
+  await refuseRevoked(presented, enrollment, proof, store)
   // Disabled comes before the challenge, which would cost the device its hub key. [device-wire §11.5]
   if (enrollment.provisioningStatus === 'disabled') return { is: 'disabled', presented, enrollment }
   if ('challenge' in proof) return { is: 'challenged', presented, enrollment, issue: proof.challenge }

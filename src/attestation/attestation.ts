@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto'
 import type { Protocol, Trail } from '../model/decision.ts'
 import type { AttestationMechanism, Enrollment, EnrollmentGroup } from '../model/enrollment.ts'
 import type { HubCredential } from '../model/hub-credential.ts'
@@ -68,7 +69,16 @@ export type Verdict =
     }
 
 /** What a kind says of a proof it has not refused. */
-export type Proof = { readonly evidence: Evidence } | { readonly challenge: () => Promise<Challenge> }
+export type Proof =
+  | {
+      readonly evidence: Evidence
+      /**
+       * What of certificates the proof hangs by: the leaf, each issuer of the one before up to the anchor, and the issuers above
+       * that are known. Absent where no certificate was the proof.
+       */
+      readonly path?: readonly X509Certificate[]
+    }
+  | { readonly challenge: () => Promise<Challenge> }
 
 /** One kind of attestation. Each refuses with a reason of its own. */
 export interface AttestationKind<M extends AttestationMechanism = AttestationMechanism> {

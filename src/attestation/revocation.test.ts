@@ -48,7 +48,7 @@ for (const [what, subject, reason] of cases) {
     const key = revocationKey(subject)
     const revocation = { key, subject, reason: 'stolen', source: 'operator', createdDateTimeUtc: now }
     await store.transact((write) => write.revocations.put('0ne', revocation))
-    const asked = refuseRevoked(presented, enrollment, store)
+    const asked = refuseRevoked(presented, enrollment, { evidence: {} }, store)
     if (reason) await assert.rejects(asked, (error) => error instanceof Refusal && error.reason === reason)
     else await asked
     rmSync(folder, { recursive: true })

@@ -1,130 +1,96 @@
-import { X509Certificate } from 'node:crypto'
-import { issuerDigest } from '../attestation/revocation.ts'
 import { Refusal } from '../model/refusal.ts'
-import { revocationKey, type RevocationList, type RevokedSubject } from '../model/revocation.ts'
+import type { RevocationList } from '../model/revocation.ts'
 import { timestamp } from '../model/timestamp.ts'
-import type { Store } from '../store/store.ts'
 import { DerMalformed } from '../wire/der.ts'
-import { parseRevocationList, type ParsedRevocationList } from '../wire/revocation-list.ts'
+import { parseRevocationList } from '../wire/revocation-list.ts'
 import type { Instance } from './instance.ts'
+import { inTurn } from './revocation-list/in-turn.ts'
+import { authoritiesOf } from './revocation-list/issuer.ts'
+import { demandRoom, demandSuccessor } from './revocation-list/succession.ts'
+import { readEntries, removeEntries, replaceEntries } from './revocation-list/write.ts'
 
 type Owner = Pick<Instance, 'idScope' | 'store' | 'clock'>
 
-/** Fetch a list; rejects with a Refusal if there is no answer, or one that is too long. */
-export type FetchList = (url: string) => Promise<Buffer>
-
-/** Milliseconds after which a list that has a URL is fetched again. */
-const refreshAfter = 60 * 60 * 1000
+/** Milliseconds that a list's date may be ahead of our clock. */
+const skew = 5 * 60 * 1000
 
 /**
- * Put every certificate of the list on the deny list, in place of what an earlier list of this name put there. Refuses a list
- * that no uploaded CA certificate or certificate of a group signed, that has expired, or that is older than the one before.
+ * Revoke every certificate of the list, in place of what an earlier list of this name revoked; `url` is where it came from.
+ * Refuses, saying why, a list that its issuer did not sign, that is out of date, older than the one before it or of another issuer or
+ * scope, and one that says more than is understood here. What was revoked stays so until the new list is written.
  */
 export async function importRevocationList(
   name: string,
   bytes: Buffer,
   url: string | undefined,
-  { idScope, store, clock }: Owner,
+  owner: Owner,
 ): Promise<RevocationList> {
-  const list = parse(bytes)
-  await demandSignature(list, idScope, store)
-  const { issuer, issuerName, thisUpdate, nextUpdate, entries } = list
-  if (nextUpdate && nextUpdate.getTime() < clock()) {
-    throw new Refusal('RevocationListInvalid', `the list of ${issuer} expired on ${nextUpdate.toISOString()}`)
-  }
-  const before = (await store.revocationLists.all(idScope)).find((one) => one.name.toLowerCase() === name.toLowerCase())
-  if (before && Date.parse(before.thisUpdate) > thisUpdate.getTime()) {
-    throw new Refusal(
-      'RevocationListInvalid',
-      `the list is of ${thisUpdate.toISOString()}, older than ${before.thisUpdate}`,
-    )
-  }
-  const createdDateTimeUtc = timestamp(clock())
-  const source = sourceOf(name)
-  const record: RevocationList = {
-    name,
-    issuer,
-    thisUpdate: thisUpdate.toISOString(),
-    ...(nextUpdate && { nextUpdate: nextUpdate.toISOString() }),
-    revoked: entries.length,
-    ...(url !== undefined && { url }),
-    lastUpdatedDateTimeUtc: createdDateTimeUtc,
-  }
-  const digest = issuerDigest(issuerName)
-  await store.transact((write) => {
-    write.revocations.deleteFrom(idScope, source)
-    for (const { serialNumber, reason } of entries) {
-      const subject: RevokedSubject = { serialNumber, issuer: digest }
-      write.revocations.put(idScope, { key: revocationKey(subject), subject, reason, source, createdDateTimeUtc })
-    }
-    write.revocationLists.put(idScope, record)
-  })
-  return record
-}
+  const { idScope, store, clock } = owner
+  return unlessMalformed(async () => {
+    const list = parseRevocationList(bytes)
+    const authorities = await authoritiesOf(list, idScope, store, clock())
+    demandInDate(list, clock())
+    const entries = await readEntries(list)
 
-/** Forget the list, and that its certificates were revoked. */
-export async function deleteRevocationList({ name }: RevocationList, { idScope, store }: Owner): Promise<void> {
-  await store.transact((write) => {
-    write.revocations.deleteFrom(idScope, sourceOf(name))
-    write.revocationLists.delete(idScope, name)
-  })
-}
-
-/**
- * Fetch again the lists of every instance that have a URL and are an hour old. A list that cannot be had or used stays as it
- * is: what was revoked remains so. Gives a sentence for each that failed.
- */
-export async function refreshRevocationLists(
-  { store, clock }: Pick<Owner, 'store' | 'clock'>,
-  fetchList: FetchList,
-): Promise<readonly string[]> {
-  const failures: string[] = []
-  for (const { idScope, name: instance } of await store.services.all()) {
-    for (const { name, url, lastUpdatedDateTimeUtc } of await store.revocationLists.all(idScope)) {
-      const age = clock() - Date.parse(lastUpdatedDateTimeUtc)
-      // A time to come is from before the clock was set back, and tells nothing.
-      if (url === undefined || (age >= 0 && age < refreshAfter)) continue
-      try {
-        await importRevocationList(name, await fetchList(url), url, { idScope, store, clock })
-      } catch (error) {
-        if (!(error instanceof Refusal)) throw error
-        failures.push(`${instance}: the revocation list ${name} could not be renewed: ${error.detail}`)
+    return inTurn(store, idScope, async () => {
+      const lists = await store.revocationLists.all(idScope)
+      const before = lists.find((one) => isNamed(one, name))
+      const others = lists.filter((one) => one !== before)
+      demandSuccessor({ ...list, authorities }, before, others)
+      demandRoom(entries.size * authorities.length, others)
+      const { issuer, thisUpdate, nextUpdate, number, scope, digest } = list
+      const record: RevocationList = {
+        name,
+        issuer,
+        authorities,
+        ...(number !== undefined && { number: number.toString() }),
+        thisUpdate: thisUpdate.toISOString(),
+        ...(nextUpdate && { nextUpdate: nextUpdate.toISOString() }),
+        scope,
+        digest,
+        revoked: entries.size,
+        ...(url !== undefined && { url }),
+        lastUpdatedDateTimeUtc: timestamp(clock()),
       }
-    }
-  }
-  return failures
+      await replaceEntries(record, entries, { idScope, store })
+      return record
+    })
+  })
 }
 
-function parse(bytes: Buffer): ParsedRevocationList {
+/** Forget the list, and that its certificates were revoked by it. */
+export async function deleteRevocationList(list: RevocationList, { idScope, store }: Owner): Promise<void> {
+  await inTurn(store, idScope, () => removeEntries(list, { idScope, store }))
+}
+
+/** Whether the list goes by this name. */
+export function isNamed(list: RevocationList, name: string): boolean {
+  return list.name.toLowerCase() === name.toLowerCase()
+}
+
+async function unlessMalformed<T>(work: () => Promise<T>): Promise<T> {
   try {
-    return parseRevocationList(bytes)
+    return await work()
   } catch (error) {
     if (error instanceof DerMalformed) throw new Refusal('RevocationListInvalid', error.message)
     throw error
   }
 }
 
-async function demandSignature(list: ParsedRevocationList, idScope: string, store: Store): Promise<void> {
-  const [uploaded, groups] = await Promise.all([
-    store.caCertificates.all(idScope),
-    store.enrollmentGroups.withAttestation(idScope, 'x509'),
-  ])
-  const held = groups.flatMap(({ attestation }) =>
-    attestation.type === 'x509' && attestation.of !== 'caReferences'
-      ? [attestation.primary, attestation.secondary]
-      : [],
-  )
-  const known = [...uploaded, ...held].flatMap((one) =>
-    one ? [new X509Certificate(Buffer.from(one.der, 'base64'))] : [],
-  )
-  if (known.some((certificate) => list.signedBy(certificate))) return
-  throw new Refusal(
-    'RevocationListInvalid',
-    `the list of ${list.issuer} was signed by no CA certificate that is uploaded or held by a group; upload its issuer first`,
-  )
+interface Dated {
+  readonly issuer: string
+  readonly thisUpdate: Date
+  readonly nextUpdate?: Date
 }
 
-/** A deny list entry that an operator made is its own; those of a list go and come with it. */
-function sourceOf(name: string): string {
-  return `crl:${name.toLowerCase()}`
+function demandInDate({ issuer, thisUpdate, nextUpdate }: Dated, now: number): void {
+  if (thisUpdate.getTime() > now + skew) {
+    throw new Refusal(
+      'RevocationListInvalid',
+      `the list of ${issuer} is of ${thisUpdate.toISOString()}, which is yet to come`,
+    )
+  }
+  if (nextUpdate && nextUpdate.getTime() < now) {
+    throw new Refusal('RevocationListInvalid', `the list of ${issuer} expired on ${nextUpdate.toISOString()}`)
+  }
 }

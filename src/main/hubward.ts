@@ -56,6 +56,7 @@ import {
   proxiesOf,
 } from './configured.ts'
 import { customCode } from './custom-code.ts'
+import { listFetcher } from './fetch-list.ts'
 import { firstInstance, type FirstInstance } from './first-start.ts'
 import { hubTransport } from './hub-transport.ts'
 import { probeLinks, watchedHubs } from './hub-links.ts'
@@ -226,6 +227,7 @@ export async function openHubward(
       onFault,
     }),
   )
+  const fetchList = listFetcher(allowedFor(configuration))
   let served = certificate
   const renewCertificate = async () => {
     const renewed = await certificateFor(configuration, data, store)
@@ -244,6 +246,7 @@ export async function openHubward(
       audit: audit.write,
       certificate,
       hubs: (link) => hubs(link, monotonic() + configuration.hubPatience),
+      fetchList,
       limits: (service) => limitsOf(service, usualLimits),
       routes: [
         ...decisionRoutes({ store, written: journal.written }),
@@ -259,7 +262,7 @@ export async function openHubward(
     }),
   )
   opened.use(watchClock(clocks, log))
-  opened.use(watchCertificates(store, clock, log, renewCertificate))
+  opened.use(watchCertificates({ store, clock, log, fetchList }, renewCertificate))
   const token = await administratorToken(store, configuration, clock)
 
   const open = opened.move()

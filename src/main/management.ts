@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import type { Logger } from 'pino'
 import { certificateExpiries, expiryWatch } from '../enrollment/ca-certificate-expiry.ts'
-import { refreshRevocationLists } from '../enrollment/revocation-list.ts'
+import { refreshRevocationLists, staleRevocationLists, type FetchList } from '../enrollment/revocation-list/refresh.ts'
 import type { IotHub } from '../hub/iot-hub.ts'
 import type { LinkedHub } from '../model/service.ts'
 import type { Clock, Clocks } from '../model/timestamp.ts'
@@ -20,7 +20,6 @@ import type { Route } from '../transport/management-api/route.ts'
 import type { HttpApi } from '../wire/http.ts'
 import type { ServerCertificate } from './certificates.ts'
 import type { Configuration } from './configuration.ts'
-import { fetchList } from './fetch-list.ts'
 import { logFault } from './log.ts'
 
 /** What the control plane is put together from. */
@@ -33,6 +32,7 @@ export interface ManagementParts extends Clocks {
   readonly audit: (line: object) => void
   readonly certificate: ServerCertificate
   readonly hubs: (link: LinkedHub) => IotHub
+  readonly fetchList: FetchList
   readonly limits: InstanceLimits
   /** Beside those of the control plane itself. */
   readonly routes: readonly Route[]
@@ -58,6 +58,7 @@ export async function openManagement(parts: ManagementParts): Promise<Management
     audit,
     certificate,
     hubs,
+    fetchList,
     limits,
     routes,
     http,
@@ -127,24 +128,34 @@ export async function administratorToken(
 }
 
 /**
- * Warn in the log of certificates that come to their end, renew revocation lists, and have the server's own certificate renewed
- * when it is due or its file has changed; until it is disposed of.
+ * Warn in the log of certificates that come to their end and of revocation lists that have, renew the lists, and have the server's own
+ * certificate renewed when it is due or its file has changed; until it is disposed of.
  */
 export function watchCertificates(
-  store: Store,
-  clock: Clock,
-  log: Logger,
+  { store, clock, log, fetchList }: Pick<ManagementParts, 'store' | 'clock' | 'log' | 'fetchList'>,
   renewCertificate: () => Promise<void>,
 ): Disposable {
   const warnings = expiryWatch()
+  let warned = new Set<string>()
   const onFault = (fault: unknown) => logFault(log, fault)
   const look = async () => {
     for (const warning of warnings(await certificateExpiries(store), clock())) log.warn(warning)
     await renewCertificate()
     for (const failure of await refreshRevocationLists({ store, clock }, fetchList)) log.warn(failure)
+    const stale = new Set(await staleRevocationLists({ store }, clock()))
+    for (const complaint of stale) if (!warned.has(complaint)) log.warn(complaint)
+    warned = stale
   }
-  look().catch(onFault)
-  const timer = setInterval(() => void look().catch(onFault), watchEvery)
+  let looking = false
+  const lookOnce = async () => {
+    // Servers of lists may be slow: the next round comes after this one.
+    if (looking) return
+    looking = true
+    await look().catch(onFault)
+    looking = false
+  }
+  void lookOnce()
+  const timer = setInterval(() => void lookOnce(), watchEvery)
   timer.unref()
   return { [Symbol.dispose]: () => clearInterval(timer) }
 }

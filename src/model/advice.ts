@@ -226,7 +226,10 @@ export const advice = {
     'operator',
     'Issue the verification certificate with the CA itself and the latest code as its common name.',
   ],
-  RevocationListInvalid: ['operator', 'Import a list that is signed by a known CA and not out of date.'],
+  RevocationListInvalid: [
+    'operator',
+    'Import the complete list, not out of date, signed by the CA whose certificates it revokes; `details` says what is wrong.',
+  ],
 
   NoHubLinked: ['device', 'Link a hub to the instance, or correct the hubs that the enrollment names.'],
   AllocationPolicyUnavailable: ['nobody', 'Choose a policy that is offered here for the enrollment or the instance.'],

@@ -9,7 +9,7 @@ export interface Revocation {
   /** What was revoked, as the operator named it. */
   readonly subject: RevokedSubject
   readonly reason: string
-  /** `operator`, or `crl:` and the name of the imported list. */
+  /** `operator`; `crl:` and a name for what a list revoked before lists were tied to their issuers' keys. */
   readonly source: string
   readonly createdDateTimeUtc: Timestamp
 }
@@ -19,7 +19,7 @@ export type RevokedSubject =
   | { readonly registrationId: string }
   /** SHA-1 or SHA-256 of a certificate, hex. */
   | { readonly thumbprint: string }
-  /** Hex; with the SHA-256 of the issuer's DER name where it is known, else for any issuer. */
+  /** Hex; for any issuer, or with the SHA-256 of the issuer's DER name as lists were once kept. */
   | { readonly serialNumber: string; readonly issuer?: string }
   /** TPM2B_PUBLIC, base64. */
   | { readonly endorsementKey: string }
@@ -28,12 +28,45 @@ export type RevokedSubject =
 export interface RevocationList {
   readonly name: string
   readonly issuer: string
+  /** Digests of the names and keys of those whose certificates it is about, its signer first; absent in an old one. */
+  readonly authorities?: readonly string[]
+  /** Its CRL number, decimal, if it carries one. */
+  readonly number?: string
   readonly thisUpdate: string
   readonly nextUpdate?: string
+  /** What the list is about; absent in one that was imported before that was looked at. */
+  readonly scope?: RevocationScope
+  /** SHA-256 of what was signed, upper-case hex. */
+  readonly digest?: string
   readonly revoked: number
+  /** Its entries are not all written: an import is under way, or was cut off and has to be done again. */
+  readonly incomplete?: true
   /** Where it is fetched from again; absent for one that was uploaded. */
   readonly url?: string
   readonly lastUpdatedDateTimeUtc: Timestamp
+}
+
+/** Which of its issuer's certificates, and which reasons, a list is about. [RFC 5280 §5.2.5] */
+export interface RevocationScope {
+  /** `user`: certificates that are no CAs. */
+  readonly certificates: 'all' | 'user' | 'ca'
+  /** Absent: every reason. */
+  readonly reasons?: readonly string[]
+  readonly distributionPoint?: string
+}
+
+/** A certificate that an imported list revokes. */
+export interface ListedRevocation {
+  /** The name of the list. */
+  readonly list: string
+  /** Digest of the name and key of the certificate's issuer, upper-case hex. */
+  readonly authority: string
+  /** Upper-case hex without leading zeros, after a minus sign if it is negative. */
+  readonly serialNumber: string
+  /** As RFC 5280 names it. */
+  readonly reason: string
+  readonly certificates: RevocationScope['certificates']
+  readonly createdDateTimeUtc: Timestamp
 }
 
 /** The key under which the deny list keeps this. */

@@ -125,6 +125,11 @@ function watched(writer: Writer, touched: Set<string>): Writer {
       delete: touching(writer.revocations.delete),
       deleteFrom: touching(writer.revocations.deleteFrom),
     },
+    listedRevocations: {
+      put: touching(writer.listedRevocations.put),
+      delete: touching(writer.listedRevocations.delete),
+      deleteList: touching(writer.listedRevocations.deleteList),
+    },
     accessTokens: { put: globally(writer.accessTokens.put), delete: globally(writer.accessTokens.delete) },
     tokenIssuers: { put: globally(writer.tokenIssuers.put), delete: globally(writer.tokenIssuers.delete) },
     policies: { put: touching(writer.policies.put), delete: touching(writer.policies.delete) },

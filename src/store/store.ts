@@ -4,7 +4,7 @@ import type { Decision, KeptDecision } from '../model/decision.ts'
 import type { AttestationMechanism, Enrollment, EnrollmentGroup, IndividualEnrollment } from '../model/enrollment.ts'
 import type { Etag, IdScope, OperationId, RegistrationId } from '../model/identifiers.ts'
 import type { Operation, Registration } from '../model/registration.ts'
-import type { Revocation, RevocationList } from '../model/revocation.ts'
+import type { ListedRevocation, Revocation, RevocationList } from '../model/revocation.ts'
 import type { Secret } from '../model/secret.ts'
 import type { LinkedHub, ProvisioningService, SharedAccessPolicy } from '../model/service.ts'
 import type { Usage } from '../model/usage.ts'
@@ -32,6 +32,12 @@ export interface Slice {
   readonly limit: number
 }
 
+/** Up to `limit` of what lists revoke, after this one or from the beginning. */
+export interface SliceOfListed {
+  readonly after?: Pick<ListedRevocation, 'authority' | 'serialNumber' | 'list'>
+  readonly limit: number
+}
+
 export interface Reader {
   readonly services: {
     readonly byIdScope: (idScope: string) => Promise<ProvisioningService | undefined>
@@ -52,13 +58,21 @@ export interface Reader {
     readonly all: (idScope: IdScope) => Promise<readonly CaCertificate[]>
   }
   readonly revocations: {
-    /** Whether the instance's deny list has nothing in it, which is quick to ask. */
+    /** Whether nothing is revoked at the instance, by hand or by a list, which is quick to ask. */
     readonly none: (idScope: IdScope) => Promise<boolean>
     readonly get: (idScope: IdScope, key: string) => Promise<Revocation | undefined>
     readonly slice: (idScope: IdScope, slice: Slice) => Promise<readonly Revocation[]>
   }
   readonly revocationLists: {
     readonly all: (idScope: IdScope) => Promise<readonly RevocationList[]>
+  }
+  /** What the imported lists revoke. */
+  readonly listedRevocations: {
+    /** What the lists say of the certificate of this issuer with this serial number; several may. */
+    readonly under: (idScope: IdScope, authority: string, serialNumber: string) => Promise<readonly ListedRevocation[]>
+    /** In the order of authority, serial number and list. */
+    readonly slice: (idScope: IdScope, slice: SliceOfListed) => Promise<readonly ListedRevocation[]>
+    readonly sliceOfList: (idScope: IdScope, list: string, slice: SliceOfListed) => Promise<readonly ListedRevocation[]>
   }
   /** Who may call the control plane and the service operations endpoints, of every instance. */
   readonly accessTokens: {
@@ -145,6 +159,15 @@ export interface Writer {
   readonly revocationLists: {
     readonly put: (idScope: IdScope, list: RevocationList) => void
     readonly delete: (idScope: IdScope, name: string) => void
+  }
+  readonly listedRevocations: {
+    readonly put: (idScope: IdScope, revocation: ListedRevocation) => void
+    readonly delete: (
+      idScope: IdScope,
+      revocation: Pick<ListedRevocation, 'authority' | 'serialNumber' | 'list'>,
+    ) => void
+    /** All of one list. */
+    readonly deleteList: (idScope: IdScope, list: string) => void
   }
   readonly accessTokens: {
     readonly put: (token: AccessToken) => void

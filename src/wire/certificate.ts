@@ -67,10 +67,9 @@ export function certificateRecord(certificate: X509Certificate): CertificateReco
   }
 }
 
-/** The content of the issuer's DER name and the serial number in upper-case hex, which together name a certificate. */
-export function issuerAndSerial({ raw }: X509Certificate): { issuer: Buffer; serialNumber: string } {
-  const { issuer, serial } = readFields(raw)
-  return { issuer, serialNumber: serial.toString('hex').toUpperCase() }
+/** The content of the issuer's DER name and that of the serial number, which together name a certificate. Throws DerMalformed. */
+export function issuerAndSerial({ raw }: X509Certificate): { readonly issuer: Buffer; readonly serial: Buffer } {
+  return readFields(raw)
 }
 
 /** node:crypto shows neither the version nor the names in their DER order, so they are read here. [RFC 5280 §4.1] */

@@ -13,15 +13,18 @@ export const derTag = { integer: 0x02, oid: 0x06, sequence: 0x30, version: 0xa0 
 
 /** The elements that follow each other in these bytes; throws DerMalformed. Never reads further than the bytes go. */
 export function readDer(bytes: Buffer): DerElement[] {
-  const elements: DerElement[] = []
+  return [...eachDer(bytes)]
+}
+
+/** The same elements one at a time, for lists that are too long to hold as objects. */
+export function* eachDer(bytes: Buffer): Generator<DerElement, void> {
   for (let at = 0; at < bytes.length;) {
     const tag = bytes[at]!
     const [length, start] = readLength(bytes, at + 1)
     if ((tag & 0x1f) === 0x1f || start + length > bytes.length) throw new DerMalformed('an element exceeds its bytes')
-    elements.push({ tag, content: bytes.subarray(start, start + length) })
+    yield { tag, content: bytes.subarray(start, start + length) }
     at = start + length
   }
-  return elements
 }
 
 /** The dotted form of an object identifier's content. */

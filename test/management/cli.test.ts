@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { createRoot } from '../fixtures/certificates.ts'
 import { openControlPlane, type ControlPlane } from './control-plane.ts'
-import { createRevocationList } from './revocation-list.ts'
+import { createRevocationList } from '../fixtures/revocation-list.ts'
 
 let plane: ControlPlane
 let folder: string

@@ -8,10 +8,10 @@ import * as x509 from '@peculiar/x509'
 import { createRoot, inDays, sha256Thumbprint, type Leaf } from '../fixtures/certificates.ts'
 import { sasToken } from '../fixtures/sas.ts'
 import { openControlPlane, type CallOptions, type ControlPlane } from './control-plane.ts'
-import { createRevocationList, type Revoking } from './revocation-list.ts'
+import { createRevocationList, type Revoking } from '../fixtures/revocation-list.ts'
 
 let plane: ControlPlane
-before(async () => void (plane = await openControlPlane('127.80.5')))
+before(async () => void (plane = await openControlPlane('127.80.5', ['--outbound-networks', '127.80.5.9'])))
 after(() => plane[Symbol.asyncDispose]())
 
 const at = (rest: string) => plane.path('hubward', rest)

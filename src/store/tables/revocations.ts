@@ -1,11 +1,13 @@
 import type { Kysely } from 'kysely'
 import type { Revocation, RevocationList } from '../../model/revocation.ts'
 import type { Reader, Writer } from '../store.ts'
+import { listedRevocationsTable } from './listed-revocations.ts'
 import type { Tables } from './schema.ts'
 import { parameter, statement, type Querier, type Recorder, type Row } from './statement.ts'
 
 /** The deny list of each instance, and the revocation lists that parts of it came from. */
 export function revocationsTables(db: Kysely<Tables>) {
+  const listed = listedRevocationsTable(db)
   const revocations = {
     any: statement(
       db.selectFrom('revocations').select('key').where('id_scope', '=', parameter<string>('idScope')).limit(1),
@@ -83,7 +85,8 @@ export function revocationsTables(db: Kysely<Tables>) {
 
   return {
     revocations: (query: Querier): Reader['revocations'] => ({
-      none: async (idScope) => (await query.get(revocations.any, { idScope })) === undefined,
+      none: async (idScope) =>
+        (await query.get(revocations.any, { idScope })) === undefined && !(await listed.any(query, idScope)),
       get: async (idScope, key) => {
         const row = await query.get(revocations.get, { idScope, key })
         return row && read<Revocation>(row)
@@ -107,6 +110,8 @@ export function revocationsTables(db: Kysely<Tables>) {
         record(lists.put, { idScope, key: list.name.toLowerCase(), document: JSON.stringify(list) }),
       delete: (idScope, name) => record(lists.delete, { idScope, key: name.toLowerCase() }, 1),
     }),
+    listedRevocations: listed.reader,
+    listedRevocationWriter: listed.writer,
   }
 }
 

@@ -15,6 +15,7 @@ export interface Tables {
   retired_id_scopes: { id_scope: string }
   revocations: { id_scope: string; key: string; source: string; document: string }
   revocation_lists: { id_scope: string; key: string; document: string }
+  listed_revocations: { id_scope: string; authority: string; serial: string; list: string; document: string }
   access_tokens: { key: string; document: string }
   token_issuers: { key: string; document: string }
   decisions: { id_scope: string; id: string; key: string; tracking_id: string; document: string }
@@ -94,4 +95,8 @@ export const migrations = [
    create table revocation_lists (id_scope text, key text, document text not null, primary key (id_scope, key));
    create table access_tokens (key text primary key, document text not null);
    create table token_issuers (key text primary key, document text not null)`,
+  `create table listed_revocations (
+     id_scope text, authority text, serial text, list text, document text not null,
+     primary key (id_scope, authority, serial, list));
+   create index listed_revocations_of_list on listed_revocations (id_scope, list, authority, serial)`,
 ]

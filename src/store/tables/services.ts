@@ -196,6 +196,7 @@ const belongings = [
   'operations',
   'revocations',
   'revocation_lists',
+  'listed_revocations',
 ] as const satisfies readonly (keyof Tables)[]
 
 function erasureOf(db: Kysely<Tables>, table: (typeof belongings)[number]): Statement {

@@ -1,11 +1,13 @@
 import { members, type Members } from '../../enrollment/members.ts'
-import { deleteRevocationList, importRevocationList, type FetchList } from '../../enrollment/revocation-list.ts'
+import { shownUrl } from '../../wire/shown-url.ts'
+import { deleteRevocationList, importRevocationList, isNamed } from '../../enrollment/revocation-list.ts'
+import type { FetchList } from '../../enrollment/revocation-list/refresh.ts'
 import { revoke } from '../../enrollment/revoke.ts'
 import type { IotHub } from '../../hub/iot-hub.ts'
-import { isRegistrationId } from '../../model/identifiers.ts'
+import { isRegistrationId, type IdScope } from '../../model/identifiers.ts'
 import { isJsonObject, type JsonObject } from '../../model/json.ts'
 import { Refusal } from '../../model/refusal.ts'
-import type { Revocation, RevocationList, RevokedSubject } from '../../model/revocation.ts'
+import type { ListedRevocation, Revocation, RevocationList, RevokedSubject } from '../../model/revocation.ts'
 import type { LinkedHub } from '../../model/service.ts'
 import type { Clock } from '../../model/timestamp.ts'
 import type { Store } from '../../store/store.ts'
@@ -20,15 +22,17 @@ export interface RevocationParts {
 
 const page = 500
 const longestReason = 400
+const longestUrl = 2048
+/** How the place of a list's entry begins in `after`; keys of the deny list begin otherwise. */
+const listedPlace = 'listed:'
 
 /** Devices that may never register again, by hand and by certificate revocation lists. */
 export function revocationRoutes(parts: RevocationParts): readonly Route[] {
   const { store, hubs, fetchList } = parts
   const owner = (call: Call) => ({ ...parts, idScope: serviceOf(call).idScope })
   const listOf = async (call: Call): Promise<RevocationList> => {
-    const name = call.parameters['list']?.toLowerCase()
     const lists = await store.revocationLists.all(serviceOf(call).idScope)
-    const list = lists.find((one) => one.name.toLowerCase() === name)
+    const list = lists.find((one) => isNamed(one, call.parameters['list'] ?? ''))
     if (!list) throw new Refusal('ResourceAbsent', `the instance has no revocation list ${call.parameters['list']}`)
     return list
   }
@@ -53,9 +57,7 @@ export function revocationRoutes(parts: RevocationParts): readonly Route[] {
       permission: 'read',
       run: async (call) => {
         const after = call.request.query.get('after') ?? ''
-        const found = await store.revocations.slice(serviceOf(call).idScope, { after, limit: page })
-        const next = found.length === page ? found.at(-1)?.key : undefined
-        return { json: { value: found.map(revocationJson), ...(next !== undefined && { after: next }) } }
+        return { json: await revocationPage(after, serviceOf(call).idScope, store) }
       },
     },
     {
@@ -66,7 +68,7 @@ export function revocationRoutes(parts: RevocationParts): readonly Route[] {
       run: async (call) => {
         const { idScope } = serviceOf(call)
         const revocation = await store.revocations.get(idScope, call.parameters['key'] ?? '')
-        if (!revocation) throw new Refusal('ResourceAbsent', 'nothing was revoked under this key')
+        if (!revocation) throw await notRevoked(call.parameters['key'] ?? '', idScope, store)
         await store.transact((write) => write.revocations.delete(idScope, revocation.key))
         return { change: { before: revocationJson(revocation) } }
       },
@@ -77,7 +79,7 @@ export function revocationRoutes(parts: RevocationParts): readonly Route[] {
       operationName: 'ListRevocationLists',
       permission: 'read',
       run: async (call) => ({
-        json: { value: (await store.revocationLists.all(serviceOf(call).idScope)).map((list) => ({ ...list })) },
+        json: { value: (await store.revocationLists.all(serviceOf(call).idScope)).map(listJson) },
       }),
     },
     {
@@ -91,11 +93,12 @@ export function revocationRoutes(parts: RevocationParts): readonly Route[] {
         if (!/^[\w.-]{1,64}$/.test(name))
           throw body.refusal('name', 'must be 1 to 64 letters, digits, dots and hyphens')
         const text = body.text('revocationList')
-        const url = body.text('url')
+        const url = await unmasked(body.text('url'), name, serviceOf(call).idScope, store)
         if ((text === undefined) === (url === undefined)) throw body.refusal('', 'must say revocationList or url')
+        if (url !== undefined) demandPlainUrl(url, body)
         const bytes = url === undefined ? Buffer.from(text ?? '') : await fetchList(url)
         const list = await importRevocationList(name, bytes, url, owner(call))
-        return { json: { ...list }, change: { after: { ...list } } }
+        return { json: listJson(list), change: { after: listJson(list) } }
       },
     },
     {
@@ -106,10 +109,55 @@ export function revocationRoutes(parts: RevocationParts): readonly Route[] {
       run: async (call) => {
         const list = await listOf(call)
         await deleteRevocationList(list, owner(call))
-        return { change: { before: { ...list } } }
+        return { change: { before: listJson(list) } }
       },
     },
   ]
+}
+
+/** What was revoked by hand, in the order of keys, and then what lists revoke; from after this place on. */
+async function revocationPage(after: string, idScope: IdScope, store: Store): Promise<JsonObject> {
+  const value: JsonObject[] = []
+  if (!after.startsWith(listedPlace)) {
+    const byHand = await store.revocations.slice(idScope, { after, limit: page })
+    value.push(...byHand.map(revocationJson))
+    if (byHand.length === page) return { value, after: byHand.at(-1)!.key }
+  }
+  const [authority = '', serialNumber = '', list = ''] = after.startsWith(listedPlace)
+    ? after.slice(listedPlace.length).split(':')
+    : []
+  const limit = page - value.length
+  const listed = await store.listedRevocations.slice(idScope, { after: { authority, serialNumber, list }, limit })
+  const last = listed.length === limit ? listed.at(-1) : undefined
+  return {
+    value: [...value, ...listed.map(listedJson)],
+    ...(last && { after: `${listedPlace}${last.authority}:${last.serialNumber}:${last.list}` }),
+  }
+}
+
+async function notRevoked(key: string, idScope: IdScope, store: Store): Promise<Refusal> {
+  const [kind, authority = '', serialNumber = ''] = key.split(':')
+  const [listed] = kind === 'serial' ? await store.listedRevocations.under(idScope, authority, serialNumber) : []
+  if (!listed) return new Refusal('ResourceAbsent', 'nothing was revoked under this key')
+  return new Refusal(
+    'ResourceAbsent',
+    `nothing was revoked under this key by hand; the list ${listed.list} revokes it until a later one of that name leaves it out`,
+  )
+}
+
+/** The URL, or the one that is stored if this is how that is shown: what was read can be written back. */
+async function unmasked(given: string | undefined, name: string, idScope: IdScope, store: Store) {
+  const kept = (await store.revocationLists.all(idScope)).find((list) => isNamed(list, name))?.url
+  return kept !== undefined && given === shownUrl(kept) ? kept : given
+}
+
+/** Credentials in a URL would be stored and shown. */
+function demandPlainUrl(text: string, body: Members): void {
+  const url = URL.parse(text)
+  if (url?.protocol !== 'https:' && url?.protocol !== 'http:') throw body.refusal('url', 'must be an http or https URL')
+  if (url.username !== '' || url.password !== '')
+    throw body.refusal('url', 'must not have a user name or password in it')
+  if (text.length > longestUrl) throw body.refusal('url', `must not be longer than ${longestUrl} characters`)
 }
 
 function bodyOf({ body }: Call): Members {
@@ -152,4 +200,23 @@ function readSubjects(body: Members): readonly RevokedSubject[] {
 
 function revocationJson({ subject, ...revocation }: Revocation): JsonObject {
   return { ...revocation, subject: { ...subject } }
+}
+
+function listedJson({ authority, serialNumber, list, reason, createdDateTimeUtc }: ListedRevocation): JsonObject {
+  return {
+    key: `serial:${authority}:${serialNumber}`,
+    reason,
+    source: `crl:${list}`,
+    createdDateTimeUtc,
+    subject: { serialNumber, issuer: authority },
+  }
+}
+
+function listJson({ scope, authorities, url, ...list }: RevocationList): JsonObject {
+  return {
+    ...list,
+    ...(authorities && { authorities: [...authorities] }),
+    ...(scope && { scope: { ...scope, ...(scope.reasons && { reasons: [...scope.reasons] }) } }),
+    ...(url !== undefined && { url: shownUrl(url) }),
+  }
 }

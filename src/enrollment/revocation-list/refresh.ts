@@ -1,0 +1,75 @@
+import { shownUrl } from '../../wire/shown-url.ts'
+import { Refusal } from '../../model/refusal.ts'
+import type { RevocationList } from '../../model/revocation.ts'
+import type { ProvisioningService } from '../../model/service.ts'
+import { importRevocationList } from '../revocation-list.ts'
+import type { Instance } from '../instance.ts'
+
+type Owner = Pick<Instance, 'store' | 'clock'>
+
+/** Fetch a list; rejects with a Refusal if there is no answer, or one that is too long, or the address is not permitted. */
+export type FetchList = (url: string) => Promise<Buffer>
+
+/** Milliseconds after which a list that has a URL is fetched again. */
+const refreshAfter = 60 * 60 * 1000
+/** Instances whose lists are fetched at the same time. */
+const abreast = 4
+
+/**
+ * Fetch again the lists of every instance that have a URL and are an hour old, under the rules of an import. A list that cannot be
+ * had or used stays as it is: what was revoked remains so. Gives a sentence for each that failed.
+ */
+export async function refreshRevocationLists(owner: Owner, fetchList: FetchList): Promise<readonly string[]> {
+  const services = [...(await owner.store.services.all())]
+  const failures: string[] = []
+  const work = async () => {
+    for (let service = services.shift(); service; service = services.shift()) {
+      failures.push(...(await refreshInstance(service, owner, fetchList)))
+    }
+  }
+  await Promise.all(Array.from({ length: abreast }, work))
+  return failures
+}
+
+/** Sentences about the lists whose successors are overdue, or that were not imported whole. `now` in milliseconds since 1970. */
+export async function staleRevocationLists({ store }: Pick<Owner, 'store'>, now: number): Promise<readonly string[]> {
+  const services = await store.services.all()
+  const said = await Promise.all(
+    services.map(async ({ idScope, name: instance }) =>
+      (await store.revocationLists.all(idScope)).flatMap((list) => {
+        const what = complaintOf(list, now)
+        return what === undefined ? [] : [`${instance}: the revocation list ${list.name} ${what}`]
+      }),
+    ),
+  )
+  return said.flat()
+}
+
+function complaintOf({ incomplete, nextUpdate }: RevocationList, now: number): string | undefined {
+  if (incomplete) return 'was not imported to its end: import it again'
+  if (nextUpdate === undefined || Date.parse(nextUpdate) > now) return undefined
+  return `should have been followed by another on ${nextUpdate}: what it revoked stays revoked, what was since is not known`
+}
+
+async function refreshInstance(
+  { idScope, name: instance }: ProvisioningService,
+  { store, clock }: Owner,
+  fetchList: FetchList,
+): Promise<readonly string[]> {
+  const failures: string[] = []
+  for (const { name, url, lastUpdatedDateTimeUtc, incomplete } of await store.revocationLists.all(idScope)) {
+    const age = clock() - Date.parse(lastUpdatedDateTimeUtc)
+    // A time to come is from before the clock was set back, and tells nothing.
+    const due = incomplete ?? (age < 0 || age >= refreshAfter)
+    if (url === undefined || !due) continue
+    try {
+      await importRevocationList(name, await fetchList(url), url, { idScope, store, clock })
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      failures.push(
+        `${instance}: the revocation list ${name} could not be renewed from ${shownUrl(url)}: ${error.detail}`,
+      )
+    }
+  }
+  return failures
+}
