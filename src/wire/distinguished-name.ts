@@ -38,10 +38,12 @@ function attribute({ content }: DerElement): string {
   const [type, value] = readDer(content)
   if (!type || !value) throw new DerMalformed('an attribute without its value')
   const oid = readOid(type.content)
-  return `${abbreviations[oid] ?? `OID.${oid}`}=${quote(text(value))}`
+  const shown = attributeText(value) ?? '#' + value.content.toString('hex').toUpperCase()
+  return `${abbreviations[oid] ?? `OID.${oid}`}=${quote(shown)}`
 }
 
-function text({ tag, content }: DerElement): string {
+/** What an attribute's value says, or undefined if it is of no type that is text. */
+export function attributeText({ tag, content }: DerElement): string | undefined {
   switch (tag) {
     case 0x1e: // BMPString: UTF-16, big endian
       return Buffer.from(content.subarray(0, content.length & ~1))
@@ -56,7 +58,7 @@ function text({ tag, content }: DerElement): string {
     case 0x1a:
       return content.toString('latin1')
     default:
-      return '#' + content.toString('hex').toUpperCase()
+      return undefined
   }
 }
 

@@ -1,0 +1,77 @@
+import { contentOf, DerMalformed, derTag, readDer, readOid } from '../der.ts'
+import { attributeText, distinguishedName } from '../distinguished-name.ts'
+
+/** An X.501 name, read from DER. [RFC 5280 §4.1.2.4] */
+export interface Name {
+  /** The content of the SEQUENCE, as it was encoded. */
+  readonly content: Buffer
+  /** Each relative distinguished name, normalized: two of them are the same if these are. [RFC 5280 §7.1] */
+  readonly parts: readonly string[]
+  /** `parts` as one text: two names are the same if these are. */
+  readonly key: string
+  /** What has text, in the order of encoding, also where several share one relative distinguished name. */
+  readonly attributes: readonly NameAttribute[]
+}
+
+export interface NameAttribute {
+  /** Dotted. */
+  readonly type: string
+  readonly text: string
+}
+
+const commonNameType = '2.5.4.3'
+const longestShown = 200
+
+/** The name in this SEQUENCE's content. Throws DerMalformed. */
+export function readName(content: Buffer): Name {
+  const attributes: NameAttribute[] = []
+  const parts = readDer(content).map((set) =>
+    readDer(contentOf(set, derTag.set, 'a part of a name'))
+      .map((attribute) => {
+        const [type, value, ...more] = readDer(contentOf(attribute, derTag.sequence, 'an attribute of a name'))
+        if (!value || more.length > 0) throw new DerMalformed('an attribute of a name is not a type and a value')
+        const oid = readOid(contentOf(type, derTag.oid, 'the type of an attribute'))
+        const text = attributeText(value)
+        if (text !== undefined) attributes.push({ type: oid, text })
+        // Bytes that are no text of their type equal only themselves.
+        return text === undefined || text.includes('\uFFFD')
+          ? `${oid}#${value.tag}:${value.content.toString('hex')}`
+          : counted(`${oid}=`, normalized(text))
+      })
+      .sort()
+      .join('+'),
+  )
+  return { content, parts, key: parts.map((part) => counted('', part)).join(), attributes }
+}
+
+/**
+ * The common name, or undefined. Where there are several, the last in the encoding, which is the most specific one and the one
+ * that .NET takes.
+ */
+export function commonName({ attributes }: Name): string | undefined {
+  return attributes.findLast(({ type, text }) => type === commonNameType && text !== '')?.text
+}
+
+/** The name for people, as .NET writes it, made `printable`. */
+export function shownName({ content }: Name): string {
+  return printable(distinguishedName(content) || '(an empty name)')
+}
+
+/** A text from a certificate for people; short, and without characters that could write to a terminal. */
+export function printable(text: string): string {
+  // oxlint-disable-next-line no-control-regex
+  const shown = text.slice(0, longestShown).replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e]/g, '?')
+  return text.length > longestShown ? `${shown}…` : shown
+}
+
+/** Case and the number of spaces do not tell names apart, nor does the type of string. [RFC 5280 §7.1, RFC 4518 §2] */
+function normalized(text: string): string {
+  // oxlint-disable-next-line no-control-regex
+  const folded = /^[\u0000-\u007f]*$/.test(text) ? text : text.normalize('NFKC')
+  return folded.toLowerCase().trim().replaceAll(/\s+/g, ' ')
+}
+
+/** With its length, so that no two lists of texts join to the same one. */
+function counted(prefix: string, text: string): string {
+  return `${prefix}${text.length}:${text}`
+}
