@@ -88,9 +88,7 @@ export interface AttestationKind<M extends AttestationMechanism = AttestationMec
   /** Check the proof against an individual enrollment. */
   readonly individual: (presented: Presented, mechanism: M) => Promise<Proof>
   /** Find the group that vouches for the device; undefined if none of this kind does. */
-  readonly group: (
-    presented: Presented,
-  ) => Promise<{ readonly group: EnrollmentGroup; readonly evidence: Evidence } | undefined>
+  readonly group: (presented: Presented) => Promise<(Proof & { readonly group: EnrollmentGroup }) | undefined>
   readonly hubCredential: (mechanism: M, evidence: Evidence) => HubCredential
   /**
    * What a hub may hold for a device, as far as the enrollment alone tells, the likeliest first; `member` is the registration ID

@@ -3,7 +3,7 @@ import type { RevokedSubject } from '../model/revocation.ts'
 import { issuerAndSerial } from '../wire/certificate.ts'
 import { authorityDigest, normalName } from '../wire/normal-name.ts'
 import { integerText } from '../wire/revocation-list/entry.ts'
-import { listSigner } from '../wire/revocation-list/signer.ts'
+import { fieldsOf } from '../wire/x509/certificate-fields.ts'
 
 /** What a certificate may be revoked by. */
 export interface CertificateNames {
@@ -52,7 +52,7 @@ export function issuersOf(certificate: X509Certificate, path: readonly X509Certi
 function digestOf(issuer: X509Certificate): string {
   let digest = digests.get(issuer)
   if (digest === undefined) {
-    digests.set(issuer, (digest = authorityDigest(normalName(listSigner(issuer).subjectName), issuer)))
+    digests.set(issuer, (digest = authorityDigest(normalName(fieldsOf(issuer).subject.content), issuer)))
   }
   return digest
 }

@@ -3,7 +3,8 @@ import type { Enrollment } from '../model/enrollment.ts'
 import { Refusal, type RefusalReason } from '../model/refusal.ts'
 import { revocationKey, type RevokedSubject } from '../model/revocation.ts'
 import type { Reader } from '../store/store.ts'
-import { certificateOf } from '../wire/certificate-chain.ts'
+import { fieldsOf } from '../wire/x509/certificate-fields.ts'
+import { shownName } from '../wire/x509/name.ts'
 import type { Presented, Proof } from './attestation.ts'
 import { issuersOf, namesOf } from './revocation-names.ts'
 
@@ -13,12 +14,11 @@ import { issuersOf, namesOf } from './revocation-names.ts'
  * strangers learn nothing of the lists. [service-wire §11]
  */
 export async function refuseRevoked(
-  presented: Presented,
+  { service, registrationId }: Presented,
   enrollment: Enrollment,
   proof: Proof,
   store: Reader,
 ): Promise<void> {
-  const { service, registrationId } = presented
   const { idScope } = service
   if (await store.revocations.none(idScope)) return
   await refuseIf({ registrationId }, 'RegistrationRevoked', `the registration ID ${registrationId}`)
@@ -26,9 +26,9 @@ export async function refuseRevoked(
     const { endorsementKey } = enrollment.attestation
     await refuseIf({ endorsementKey }, 'EndorsementKeyRevoked', `the endorsement key of ${registrationId}`)
   }
-  const path = ('path' in proof && proof.path) || (await presentedPath(presented, store))
+  const path = ('path' in proof && proof.path) || []
   for (const certificate of path) {
-    const what = `the certificate ${certificate.subject.replaceAll('\n', ', ')}`
+    const what = `the certificate ${shownName(fieldsOf(certificate).subject)}`
     const { subjects, serialNumber } = namesOf(certificate)
     for (const subject of subjects) await refuseIf(subject, 'CertificateRevoked', what)
     for (const authority of issuersOf(certificate, path))
@@ -48,7 +48,7 @@ export async function refuseRevoked(
     serialNumber: string,
     what: string,
   ): Promise<void> {
-    const kind = certificate.ca ? 'ca' : 'user'
+    const kind = fieldsOf(certificate).extensions.basicConstraints?.ca ? 'ca' : 'user'
     const listed = await store.listedRevocations.under(idScope, authority, serialNumber)
     // A list says nothing of what it is not about. [RFC 5280 §6.3.3 (b)]
     const counted = listed.find(({ certificates }) => certificates === 'all' || certificates === kind)
@@ -56,28 +56,4 @@ export async function refuseRevoked(
     const { createdDateTimeUtc, list, reason } = counted
     throw new Refusal('CertificateRevoked', `${what} was revoked on ${createdDateTimeUtc} (crl:${list}): ${reason}`)
   }
-}
-
-/** What was presented, and the known certificates above it, which a device need not send. */
-async function presentedPath({ service, credential }: Presented, store: Reader): Promise<readonly X509Certificate[]> {
-  if (credential.kind !== 'certificate') return []
-  const [uploaded, groups] = await Promise.all([
-    store.caCertificates.all(service.idScope),
-    store.enrollmentGroups.withAttestation(service.idScope, 'x509'),
-  ])
-  const held = groups.flatMap(({ attestation }) =>
-    attestation.type === 'x509' && attestation.of !== 'caReferences'
-      ? [attestation.primary, attestation.secondary]
-      : [],
-  )
-  const known = [...uploaded, ...held].flatMap((one) => (one ? [certificateOf(Buffer.from(one.der, 'base64'))] : []))
-  const path = credential.chain.map(certificateOf)
-  // Grows while it is walked: the issuers of issuers are looked for as well.
-  for (const certificate of path) {
-    for (const issuer of known) {
-      const isNew = !path.some(({ fingerprint256 }) => fingerprint256 === issuer.fingerprint256)
-      if (isNew && certificate.checkIssued(issuer)) path.push(issuer)
-    }
-  }
-  return path
 }

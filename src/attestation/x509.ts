@@ -1,63 +1,82 @@
 import type { X509Certificate } from 'node:crypto'
-import type { CaCertificate } from '../model/ca-certificate.ts'
-import type { EnrollmentGroup, X509Mechanism } from '../model/enrollment.ts'
+import type { Trail } from '../model/decision.ts'
+import type { X509Mechanism } from '../model/enrollment.ts'
 import { registrationKey } from '../model/identifiers.ts'
 import type { JsonObject } from '../model/json.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Clock } from '../model/timestamp.ts'
 import type { Reader } from '../store/store.ts'
 import { readCertificate } from '../wire/certificate.ts'
-import {
-  certificateOf,
-  climb,
-  commonName,
-  rememberIssuers,
-  type Anchor,
-  type Climb,
-} from '../wire/certificate-chain.ts'
-import type { AttestationKind, Evidence, Presented } from './attestation.ts'
-import { checkCertificate, checkDates, type DatePolicy } from './certificate-checks.ts'
+import { DerMalformed } from '../wire/der.ts'
+import { shown } from '../wire/printable.ts'
+import { fieldsOf } from '../wire/x509/certificate-fields.ts'
+import { findPath, issuersAbove, type Anchor, type BySubject } from '../wire/x509/find-path.ts'
+import { certificateOf, rememberIssuers } from '../wire/x509/known-certificates.ts'
+import { commonName, type Name } from '../wire/x509/name.ts'
+import { certificateFlaw, leafFlaw, type Leniency, type PathRules } from '../wire/x509/path-rules.ts'
+import type { AttestationKind, Evidence, Presented, Proof } from './attestation.ts'
+import { anchorsBySubject, anchorsOf, certificatesBySubject, knownTo, type Known } from './known-issuers.ts'
+import { refusalOfFlaw, refusalOfSearch, thumbprint } from './path-refusals.ts'
+
+/** What is asked of certificates beside RFC 5280. */
+export interface CertificatePolicy {
+  /** `ignore` lets a fleet with stale certificates in while they are renewed. */
+  readonly dates: 'enforce' | 'ignore'
+  readonly admits: ReadonlySet<Leniency>
+}
 
 /** More than this no device has reason to present. */
 const longestChain = 10
+const skew = 5 * 60 * 1000 // [device-wire §7.3]
+const clientAuthentication = '1.3.6.1.5.5.7.3.2'
 
 /** Client certificates: enrolled leaves, and leaves issued below an enrolled CA certificate. [device-wire §7] */
-export function x509(store: Reader, clock: Clock, dates: DatePolicy): AttestationKind<X509Mechanism> {
+export function x509(
+  store: Reader,
+  clock: Clock,
+  { dates, admits }: CertificatePolicy,
+): AttestationKind<X509Mechanism> {
+  const rules = (): PathRules => ({
+    at: dates === 'enforce' ? clock() : undefined,
+    skew,
+    purpose: clientAuthentication,
+    admits,
+  })
   return {
     type: 'x509',
     reads: (credential) => credential.kind === 'certificate',
 
     individual: async (presented, mechanism) => {
       const [leaf, ...intermediates] = presentedChain(presented)
-      checkCertificate(leaf, clock(), dates)
-      if (mechanism.of === 'clientCertificates') {
-        const presentedLeaf = leaf.raw.toString('base64')
-        if ([mechanism.primary?.der, mechanism.secondary?.der].includes(presentedLeaf))
-          return { evidence: evidence(leaf, intermediates) }
-        const enrolled = [mechanism.primary, mechanism.secondary].flatMap((slot) => slot?.info.sha256Thumbprint ?? [])
-        throw new Refusal(
-          'CertificateNotEnrolled',
-          `presented ${thumbprint(leaf)}; the individual enrollment holds ${enrolled.join(' and ') || 'none'}`,
-        )
+      const known = await knownTo(store, presented)
+      if (mechanism.of !== 'clientCertificates') {
+        const anchors = anchorsOf(mechanism, known.caCertificates, undefined)
+        const { proof } = ascend([leaf, ...intermediates], anchorsBySubject(anchors), known, rules(), presented.trail)
+        return proof
       }
-      const { caCertificates } = await known(store, presented)
-      const anchors = anchorsOf(mechanism, caCertificates, undefined)
-      const found = climb(leaf, anchors, [...intermediates, ...caCertificates.map(toCertificate)])
-      finish(found, clock, dates, caCertificates)
-      return { evidence: evidence(leaf, intermediates) }
+      refuseFlawed(leaf, rules(), presented.trail, [certificateFlaw])
+      const presentedLeaf = leaf.raw.toString('base64')
+      if ([mechanism.primary?.der, mechanism.secondary?.der].includes(presentedLeaf)) {
+        return proofOf([leaf], intermediates, evidence(leaf, intermediates), known)
+      }
+      const enrolled = [mechanism.primary, mechanism.secondary].flatMap((slot) => slot?.info.sha256Thumbprint ?? [])
+      throw new Refusal(
+        'CertificateNotEnrolled',
+        `presented ${thumbprint(leaf)}; the individual enrollment holds ${enrolled.join(' and ') || 'none'}`,
+      )
     },
 
     group: async (presented) => {
-      const [leaf, ...intermediates] = presentedChain(presented)
-      checkCertificate(leaf, clock(), dates)
-      const { anchors, caCertificates } = await known(store, presented)
-      const { of: group, certificate: anchor } = finish(
-        climb(leaf, anchors, [...intermediates, ...caCertificates.map(toCertificate)]),
-        clock,
-        dates,
-        caCertificates,
-      )
-      return { group, evidence: evidence(leaf, intermediates, anchor) }
+      const chain = presentedChain(presented)
+      const known = await knownTo(store, presented)
+      const { anchor, proof } = ascend(chain, known.groups, known, rules(), presented.trail)
+      return {
+        group: anchor.of,
+        evidence: { ...proof.evidence, signingCertificate: base64Of(anchor.certificate) },
+        get path() {
+          return proof.path
+        },
+      }
     },
 
     context: ({ certificate, chain, signingCertificate }) => ({
@@ -95,13 +114,13 @@ export function presentedChain({
     )
   }
   const [leaf, ...issuers] = credential.chain.map(parse)
-  const name = commonName(leaf!)
+  const name = commonName(subjectOf(leaf!))
   if (name === undefined)
     throw new Refusal('CertificateCommonNameMissing', 'the presented certificate has no common name')
   if (registrationKey(name) !== registrationKey(registrationId)) {
     throw new Refusal(
       'CertificateCommonNameMismatch',
-      `the certificate is for ${name}; the device registers as ${registrationId}`,
+      `the certificate is for ${shown(name)}; the device registers as ${registrationId}`,
     )
   }
   return [leaf!, ...issuers]
@@ -115,110 +134,81 @@ function parse(der: Buffer): X509Certificate {
   }
 }
 
-interface Known {
-  readonly anchors: readonly Anchor<EnrollmentGroup>[]
-  readonly caCertificates: readonly CaCertificate[]
-}
-
-/** Worked out once for each list of groups that the store remembers. */
-const worked = new WeakMap<readonly EnrollmentGroup[], Known>()
-
-async function known(store: Reader, { service }: Presented): Promise<Known> {
-  const [groups, caCertificates] = await Promise.all([
-    store.enrollmentGroups.withAttestation(service.idScope, 'x509'),
-    store.caCertificates.all(service.idScope),
-  ])
-  const before = worked.get(groups)
-  if (before?.caCertificates === caCertificates) return before
-  const anchors = groups.flatMap((group) =>
-    group.attestation.type === 'x509' ? anchorsOf(group.attestation, caCertificates, group) : [],
-  )
-  const result = { anchors, caCertificates }
-  worked.set(groups, result)
-  return result
-}
-
-/** A CA certificate that is referred to counts only once its possession was proven. [service-wire §8.5] */
-function anchorsOf<T>(mechanism: X509Mechanism, caCertificates: readonly CaCertificate[], of: T): Anchor<T>[] {
-  const slots =
-    mechanism.of === 'caReferences'
-      ? [mechanism.primary, mechanism.secondary].flatMap((name) =>
-          caCertificates.filter((ca) => ca.isVerified && ca.name.toLowerCase() === name?.toLowerCase()),
-        )
-      : [mechanism.primary, mechanism.secondary]
-  return slots.flatMap((slot) => (slot ? [{ certificate: toCertificate(slot), of }] : []))
-}
-
-/** Parsed certificates of stored records live as long as the records. */
-const certificates = new WeakMap<{ readonly der: string }, X509Certificate>()
-
-function toCertificate(record: { readonly der: string }): X509Certificate {
-  let certificate = certificates.get(record)
-  if (!certificate) certificates.set(record, (certificate = certificateOf(Buffer.from(record.der, 'base64'))))
-  return certificate
-}
-
-function finish<T>(
-  result: Climb<T>,
-  clock: Clock,
-  dates: DatePolicy,
-  caCertificates: readonly CaCertificate[],
-): Anchor<T> {
-  if ('reached' in result) {
-    const [, ...issuers] = result.path
-    for (const issuer of issuers) checkDates(issuer, clock(), dates)
-    checkDates(result.reached.certificate, clock(), dates)
-    rememberIssuers(issuers)
-    return result.reached
-  }
-  const name = commonName(result.at) ?? result.at.subject
-  const issuer = result.at.issuer.replaceAll('\n', ', ')
-  switch (result.stuck) {
-    case 'issuer-unknown':
-      throw notAnchored(result.at, name, issuer, caCertificates)
-    case 'issuer-not-ca':
-      throw new Refusal('ChainIssuerNotCa', `${name} issued the certificate below it but is not a CA`)
-    case 'signature-invalid':
-      throw new Refusal('ChainSignatureInvalid', `${name} was not signed by the key of ${issuer}`)
-    case 'too-long':
-      throw new Refusal('ChainTooLong', `the chain above ${name} is too long`)
+function subjectOf(leaf: X509Certificate): Name {
+  try {
+    return fieldsOf(leaf).subject
+  } catch (error) {
+    if (!(error instanceof DerMalformed)) throw error
+    throw new Refusal('CertificateMalformed', `the presented certificate cannot be read: ${error.message}`)
   }
 }
 
-/** The chain ends too early: which certificate, or whose consent, it lacks. */
-function notAnchored(
-  at: X509Certificate,
-  name: string,
-  issuer: string,
-  caCertificates: readonly CaCertificate[],
-): Refusal {
-  const uploaded = caCertificates.find((ca) => toCertificate(ca).raw.equals(at.raw))
-  if (uploaded?.isVerified === false) {
-    const found = `the chain ends at the CA certificate ${uploaded.name}, whose possession was not proven`
-    return new Refusal('CaCertificateNotVerified', found)
-  }
-  if (uploaded) {
-    const found = `the chain ends at the CA certificate ${uploaded.name}, to which no enrollment of the device refers`
-    return new Refusal('CaCertificateNotReferenced', found)
-  }
-  if (at.checkIssued(at)) {
-    return new Refusal('ChainRootUnknown', `${name} (SHA-256 ${thumbprint(at)}) signed itself and is not enrolled`)
-  }
-  const found = `${name} was issued by ${issuer}, which was neither presented nor is it enrolled in a group`
-  return new Refusal('ChainNotAnchored', found)
+interface Ascent<T> {
+  readonly anchor: Anchor<T>
+  readonly proof: AttestedProof
 }
 
-/** Base64 of DER; `signingCertificate` is the enrolled one that vouches for the leaf. */
-function evidence(
+/** The proof that a path from the presented leaf to one of the anchors is. Notes down what was let through on the way. */
+function ascend<T>(
+  [leaf, ...presented]: readonly [X509Certificate, ...X509Certificate[]],
+  anchors: BySubject<Anchor<T>>,
+  known: Known,
+  rules: PathRules,
+  trail: Trail,
+): Ascent<T> {
+  refuseFlawed(leaf, rules, trail, [certificateFlaw, leafFlaw])
+  refuseEnrolledCa(leaf, anchors)
+  const search = findPath(leaf, anchors, presented, known.uploaded, rules)
+  if (!('path' in search)) throw refusalOfSearch(search, known.caCertificates)
+  const { anchor, path, warnings } = search
+  for (const found of warnings) trail.note({ step: 'warning', found })
+  rememberIssuers(path.slice(1))
+  return { anchor, proof: proofOf([...path, anchor.certificate], presented, evidence(leaf, presented), known) }
+}
+
+function refuseFlawed(
   leaf: X509Certificate,
-  intermediates: readonly X509Certificate[],
-  anchor?: X509Certificate,
-): Evidence {
+  rules: PathRules,
+  trail: Trail,
+  looks: readonly (typeof certificateFlaw)[],
+): void {
+  for (const look of looks) {
+    const flaw = look(leaf, rules, (found) => trail.note({ step: 'warning', found }))
+    if (flaw) throw refusalOfFlaw(flaw)
+  }
+}
+
+/** A CA certificate of the old kind, which does not say that it is one, is no device's either. */
+function refuseEnrolledCa(leaf: X509Certificate, anchors: BySubject<Anchor<unknown>>): void {
+  const namesakes = anchors.get(fieldsOf(leaf).subject.key) ?? []
+  if (namesakes.some(({ certificate }) => certificate.raw.equals(leaf.raw))) {
+    throw new Refusal('CertificateIsCa', 'the presented certificate is itself the one that is enrolled as a CA')
+  }
+}
+
+type AttestedProof = Extract<Proof, { readonly evidence: Evidence }>
+
+/** The issuers above the path are looked for only when somebody asks, which is where anything was revoked. */
+function proofOf(
+  path: readonly X509Certificate[],
+  presented: readonly X509Certificate[],
+  evidenceOfIt: Evidence,
+  known: Known,
+): AttestedProof {
+  return {
+    evidence: evidenceOfIt,
+    get path() {
+      return [...path, ...issuersAbove(path, [certificatesBySubject(presented), known.all])]
+    },
+  }
+}
+
+/** Base64 of DER. */
+function evidence(leaf: X509Certificate, presented: readonly X509Certificate[]): Evidence {
   return {
     sha256Thumbprint: thumbprint(leaf),
-    certificate: leaf.raw.toString('base64'),
-    chain: intermediates.map(({ raw }) => raw.toString('base64')),
-    signingCertificate: anchor?.raw.toString('base64'),
+    certificate: base64Of(leaf),
+    chain: presented.map(base64Of),
   }
 }
 
@@ -227,6 +217,6 @@ function infoOf(der: Evidence[string]): JsonObject | undefined {
   return record && { ...record.info }
 }
 
-function thumbprint(certificate: X509Certificate): string {
-  return certificate.fingerprint256.replaceAll(':', '')
+function base64Of({ raw }: X509Certificate): string {
+  return raw.toString('base64')
 }

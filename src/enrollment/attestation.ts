@@ -3,6 +3,8 @@ import { Secret } from '../model/secret.ts'
 import { readCertificateText } from '../wire/certificate.ts'
 import { parseStorageKey } from '../wire/tpm/storage-key.ts'
 import { MalformedTpmStructure } from '../wire/tpm/reader.ts'
+import { readCertificateFields } from '../wire/x509/certificate-fields.ts'
+import { authorityOf } from '../wire/x509/path-rules.ts'
 import type { Members } from './members.ts'
 
 const types = ['symmetricKey', 'x509', 'tpm', 'none'] as const
@@ -76,12 +78,25 @@ function readX509(attestation: Members, { kind, stored }: AttestationContext): X
     return { type: 'x509', of, ...names }
   }
   const kept = stored?.type === 'x509' && stored.of === of ? [stored.primary, stored.secondary] : []
-  return { type: 'x509', of, ...readSlots((slot) => readSlot(pair.object(slot), kept)) }
+  const read = of === 'signingCertificates' ? readSigningSlot : readSlot
+  return { type: 'x509', of, ...readSlots((slot) => read(pair.object(slot), kept)) }
 }
 
 function readSlots<T>(read: (slot: 'primary' | 'secondary') => T | undefined): { primary?: T; secondary?: T } {
   const [primary, secondary] = slots.map(read)
   return { ...(primary !== undefined && { primary }), ...(secondary !== undefined && { secondary }) }
+}
+
+/** A certificate that says of itself that it is no CA's could never vouch for a device. */
+function readSigningSlot(
+  entry: Members | undefined,
+  kept: readonly (EnrolledCertificate | undefined)[],
+): EnrolledCertificate | undefined {
+  const certificate = readSlot(entry, kept)
+  if (!certificate || kept.includes(certificate)) return certificate
+  const authority = authorityOf(readCertificateFields(Buffer.from(certificate.der, 'base64')))
+  if (typeof authority === 'object') throw entry!.refusal('certificate', `is not of a CA: ${authority.not}`)
+  return certificate
 }
 
 function readSlot(

@@ -3,8 +3,10 @@ import type { CaCertificate } from '../model/ca-certificate.ts'
 import { newEtag } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
 import { timestamp } from '../model/timestamp.ts'
-import { commonName } from '../wire/certificate-chain.ts'
 import { readCertificateText, type CertificateRecord } from '../wire/certificate.ts'
+import { fieldsOf, readCertificateFields } from '../wire/x509/certificate-fields.ts'
+import { commonName } from '../wire/x509/name.ts'
+import { authorityOf } from '../wire/x509/path-rules.ts'
 import type { Instance } from './instance.ts'
 import { shown } from '../wire/printable.ts'
 
@@ -97,15 +99,13 @@ function readCa(text: string, now: number): CertificateRecord {
   const record = readCertificateText(text)
   if (!record)
     throw new Refusal('CaCertificateInvalid', 'the text holds no X.509 certificate, as PEM or as base64 of DER')
-  const certificate = certificateOf(record)
-  if (!certificate.ca) {
-    throw new Refusal(
-      'CaCertificateInvalid',
-      `${record.info.subjectName} is not a CA: its basic constraints do not say so`,
-    )
+  const fields = readCertificateFields(Buffer.from(record.der, 'base64'))
+  const authority = authorityOf(fields)
+  if (typeof authority === 'object') {
+    throw new Refusal('CaCertificateInvalid', `${shown(record.info.subjectName)} is not a CA: ${authority.not}`)
   }
-  if (certificate.validToDate.getTime() < now) {
-    throw new Refusal('CaCertificateInvalid', `${record.info.subjectName} expired on ${record.info.notAfterUtc}`)
+  if (fields.notAfter < now) {
+    throw new Refusal('CaCertificateInvalid', `${shown(record.info.subjectName)} expired on ${record.info.notAfterUtc}`)
   }
   return record
 }
@@ -119,12 +119,12 @@ function checkProof({ name, verification, der }: CaCertificate, leafText: string
   const record = readCertificateText(leafText)
   if (!record) throw refuse('the text holds no X.509 certificate, as PEM or as base64 of DER')
   const leaf = certificateOf(record)
-  const found = commonName(leaf)
+  const found = commonName(fieldsOf(leaf).subject)
   if (found !== verification.code)
-    throw refuse(`expected the common name ${verification.code}, found ${found ?? 'none'}`)
+    throw refuse(`expected the common name ${verification.code}, found ${found === undefined ? 'none' : shown(found)}`)
   const ca = certificateOf({ der })
   if (!leaf.checkIssued(ca))
-    throw refuse(`the leaf names ${record.info.issuerName} as its issuer, which is not ${name}`)
+    throw refuse(`the leaf names ${shown(record.info.issuerName)} as its issuer, which is not ${name}`)
   if (!leaf.verify(ca.publicKey)) throw refuse(`the leaf was not signed with the key of ${name}`)
   if (leaf.validToDate.getTime() < now) throw refuse(`the leaf expired on ${record.info.notAfterUtc}`)
 }

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
+import type { Logger } from 'pino'
+import type { CertificatePolicy } from '../attestation/x509.ts'
 import type { Retention } from '../registration/decision-journal.ts'
 import type { Reader } from '../store/store.ts'
 import type { ManagementListener } from '../transport/management-api/listener.ts'
@@ -25,6 +27,18 @@ export async function certificateFor(
   const ours = [hostname(), 'localhost', '127.0.0.1', '::1', managementAddress(configuration)]
   const names = new Set([deviceHost, ...hubNames, ...ours, ...instances])
   return serverCertificate(data, [...names], Date.now)
+}
+
+/** What is asked of device certificates; each thing that is not is warned of, in the log. */
+export function certificatePolicy(
+  { certificateDates, certificateLeniency }: Configuration,
+  log: Pick<Logger, 'warn'>,
+): CertificatePolicy {
+  for (const leniency of certificateLeniency) {
+    log.warn(`certificateLeniency: certificates are let through by ${leniency}; renew them, then take it off`)
+  }
+  if (certificateDates === 'ignore') log.warn('certificateDates: device certificates are let through when expired')
+  return { dates: certificateDates, admits: new Set(certificateLeniency) }
 }
 
 /** The URL by which the control plane is reached. */

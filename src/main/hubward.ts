@@ -50,6 +50,7 @@ import type { Configuration } from './configuration.ts'
 import {
   auditRetention,
   certificateFor,
+  certificatePolicy,
   decisionRetention,
   hubCa,
   managementEndpoint,
@@ -135,7 +136,7 @@ export async function openHubward(
   const custom = opened.adopt(customCode(configuration, data, automatic, monotonic), (code) => code.close()).policy
   const attestation: AttestationKinds = {
     symmetricKey: attestationKind(symmetricKey(store, clock)),
-    x509: attestationKind(x509(store, clock, configuration.certificateDates)),
+    x509: attestationKind(x509(store, clock, certificatePolicy(configuration, log))),
     tpm: attestationKind(tpm(clocks, await deploymentKey(store, 'tpm-nonce'))),
   }
   const allocation: Allocation = {

@@ -70,8 +70,11 @@ export function logDecision(log: Logger, decision: Decision): void {
     decision
   const who = `${shown(registrationId, 128)} (${attestation}, ${protocol}, ${milliseconds} ms)`
   switch (outcome) {
-    case 'assigned':
-      return log.info({ decision }, `assigned ${who} to ${assignedHub}`)
+    case 'assigned': {
+      const warnings = warningsOf(decision)
+      const line = `assigned ${who} to ${assignedHub}${warnings}`
+      return warnings === '' ? log.info({ decision }, line) : log.warn({ decision }, line)
+    }
     case 'assigning':
     case 'challenged':
     case 'disabled':
@@ -92,5 +95,10 @@ function failures({ findings }: Decision): string {
   const found = findings.flatMap((finding) =>
     finding.step === 'failure' ? [`${finding.found} [${finding.reason}]`] : [],
   )
+  return found.length === 0 ? '' : ` — ${found.join('; ')}`
+}
+
+function warningsOf({ findings }: Decision): string {
+  const found = findings.flatMap((finding) => (finding.step === 'warning' ? [finding.found] : []))
   return found.length === 0 ? '' : ` — ${found.join('; ')}`
 }

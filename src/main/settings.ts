@@ -1,3 +1,5 @@
+import { leniencies } from '../wire/x509/path-rules.ts'
+
 /** One setting: where it may stand, what it may be, and what it is when nobody says. */
 interface Setting<T> {
   readonly flag: string
@@ -204,6 +206,12 @@ export const settings = {
     ['enforce', 'ignore'],
     'Whether device certificates outside their dates are refused.',
   ),
+  certificateLeniency: choices(
+    'certificate-leniency',
+    'HUBWARD_CERTIFICATE_LENIENCY',
+    leniencies,
+    'What of an old fleet is let through, with a warning at the start and with each device: SHA-1 signatures, RSA keys from 1024 bits, CA certificates as devices, CAs whose extended key usage lacks client authentication, critical extensions that are not known.',
+  ),
   limits: choice(
     'limits',
     'HUBWARD_LIMITS',
@@ -297,6 +305,20 @@ function list(
     return values.every((value) => value !== '') ? values : undefined
   }
   return { flag, environment, fallback, purpose, expected: 'names separated by commas', read }
+}
+
+function choices<T extends string>(
+  flag: string,
+  environment: string,
+  all: readonly T[],
+  purpose: string,
+): Setting<readonly T[]> {
+  const read = (given: string) => {
+    const values = given.split(',').map((value) => all.find((one) => one === value.trim()))
+    return values.every((value) => value !== undefined) ? values : undefined
+  }
+  const expected = `any of ${all.map((one) => `\`${one}\``).join(', ')}, separated by commas`
+  return { flag, environment, fallback: [], purpose, expected, read }
 }
 
 function number(

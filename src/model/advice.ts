@@ -89,7 +89,7 @@ export const advice = {
     'device',
     'Present the client certificate in the TLS handshake; check that its key was loaded with it.',
   ],
-  CertificateMalformed: ['device', 'Issue the certificate again; it is not X.509 that OpenSSL reads.'],
+  CertificateMalformed: ['device', 'Issue the certificate again: it is not X.509 as RFC 5280 has it.'],
   CertificateCommonNameMissing: [
     'device',
     'Issue the certificate with the registration ID as its common name; alternative names do not count.',
@@ -107,10 +107,29 @@ export const advice = {
     'Renew the certificate that is named. While a fleet is renewed, certificateDates "ignore" lets it in.',
   ],
   CertificateNotYetValid: ['device', 'Wait until the certificate is valid, or correct the clock of whoever issued it.'],
-  CertificatePurposeInvalid: ['device', 'Issue the certificate with the extended key usage clientAuth, or with none.'],
+  CertificatePurposeInvalid: [
+    'device',
+    'Issue the certificate that is named with the extended key usage clientAuth, or with none. For a CA, certificateLeniency "issuer-purposes" lets it pass.',
+  ],
   CertificateKeyTooWeak: [
     'device',
-    'Issue it with RSA of 2048 bits or more, or P-256, P-384, P-521, and a SHA-2 signature.',
+    'Issue the certificate that is named with RSA of 2048 bits or more, or P-256, P-384, P-521. Until then, certificateLeniency "rsa-1024" lets short RSA keys pass.',
+  ],
+  CertificateSignatureTooWeak: [
+    'device',
+    'Have the certificate that is named signed with SHA-256 or better. Until then, certificateLeniency "sha1-signatures" lets SHA-1 pass.',
+  ],
+  CertificateKeyUsageInvalid: [
+    'device',
+    'Issue the certificate that is named with the key usage digitalSignature for a device, keyCertSign for a CA, or without a key usage.',
+  ],
+  CertificateExtensionUnknown: [
+    'device',
+    'Issue the certificate that is named with the extension not critical. Until then, certificateLeniency "unknown-critical-extensions" lets it pass.',
+  ],
+  CertificateIsCa: [
+    'device',
+    'Issue a certificate for the device with CA: false; a CA\'s own is only taken where an individual enrollment holds it. Until then, certificateLeniency "ca-as-device" lets it pass.',
   ],
   ChainTooLong: [
     'device',
@@ -135,7 +154,19 @@ export const advice = {
   CaCertificateNotReferenced: ['device', 'Make an enrollment group that refers to this CA certificate by its name.'],
   ChainIssuerNotCa: [
     'device',
-    'Issue the intermediate with the basic constraint CA: true; a device certificate cannot issue others.',
+    'Issue the certificate that is named with the basic constraint CA: true; a device certificate cannot issue others.',
+  ],
+  ChainPathLengthExceeded: [
+    'device',
+    'Issue the certificate that is named with a longer path length, or the device directly below it.',
+  ],
+  ChainNameForbidden: [
+    'device',
+    'Issue the device below a CA whose name constraints permit its subject and its alternative names.',
+  ],
+  ChainPolicyInvalid: [
+    'device',
+    'A CA of the chain demands a certificate policy: issue those below it with that policy, or mapped to it.',
   ],
   RegistrationRevoked: [
     'device',

@@ -31,6 +31,8 @@ export type Finding =
   /** It was one too many at that moment, and waited for its turn. */
   | { readonly step: 'queued'; readonly milliseconds: number }
   | { readonly step: 'attested'; readonly enrollment: string; readonly milliseconds: number }
+  /** It was let through, though not as it should be. */
+  | { readonly step: 'warning'; readonly found: string }
   | { readonly step: 'failure'; readonly reason: RefusalReason; readonly found: string }
   /** There was more to look at than is kept. */
   | { readonly step: 'overlooked'; readonly count: number }

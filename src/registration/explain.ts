@@ -57,6 +57,8 @@ function tell(finding: Finding): readonly [string, string] {
       const took = finding.milliseconds === undefined ? '' : ` (${finding.milliseconds} ms)`
       return ['asked hub', `${finding.hub}, ${finding.call}: ${finding.found}${took}`]
     }
+    case 'warning':
+      return ['warning', finding.found]
     case 'failure':
       return ['failed', `${finding.reason}: ${finding.found}`]
     case 'overlooked':

@@ -1,8 +1,11 @@
 import { createHash, type X509Certificate } from 'node:crypto'
 import type { Credential, TpmKeys } from '../attestation/attestation.ts'
-import { certificateOf } from '../wire/certificate-chain.ts'
 import { parseSasToken } from '../wire/sas-token.ts'
-import { quoted, shown } from '../wire/printable.ts'
+import { shown } from '../wire/printable.ts'
+import { fieldsOf } from '../wire/x509/certificate-fields.ts'
+import { isReadable } from '../wire/x509/find-path.ts'
+import { certificateOf } from '../wire/x509/known-certificates.ts'
+import { shownName } from '../wire/x509/name.ts'
 
 /** More certificates than this are counted, not shown. */
 const mostShown = 4
@@ -33,9 +36,9 @@ function describeChain(chain: readonly Buffer[]): string {
   const shown = chain.slice(0, mostShown).map((der) => {
     const certificate = readable(der)
     if (!certificate) return 'one that cannot be read'
-    const { subject, issuer, fingerprint256, validToDate } = certificate
-    const print = fingerprint256.replaceAll(':', '')
-    return `${nameOf(subject)} from ${nameOf(issuer)}, until ${validToDate.toISOString()}, SHA-256 ${print}`
+    const { subject, issuer, notAfter } = fieldsOf(certificate)
+    const print = certificate.fingerprint256.replaceAll(':', '')
+    return `${shownName(subject)} from ${shownName(issuer)}, until ${new Date(notAfter).toISOString()}, SHA-256 ${print}`
   })
   const more = chain.length > mostShown ? ` and ${chain.length - mostShown} more` : ''
   return `${chain.length} certificate${chain.length === 1 ? '' : 's'}: ${shown.join('; ')}${more}`
@@ -47,14 +50,11 @@ function describeTpm({ endorsementKey, storageRootKey }: TpmKeys): string {
 
 function readable(der: Buffer): X509Certificate | undefined {
   try {
-    return certificateOf(der)
+    const certificate = certificateOf(der)
+    return isReadable(certificate) ? certificate : undefined
   } catch {
     return undefined
   }
-}
-
-function nameOf(name: string | undefined): string {
-  return name === undefined ? '(no name)' : quoted(name.replaceAll('\n', ', '))
 }
 
 function digest(key: Buffer): string {

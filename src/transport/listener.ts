@@ -4,7 +4,7 @@ import { createServer as createHttpsServer, Server as HttpsServer } from 'node:h
 import type { Server } from 'node:net'
 import { createServer as createTlsServer, Server as TlsServer, type TlsOptions, type TLSSocket } from 'node:tls'
 import type { Duplex } from 'node:stream'
-import { bytesOf } from '../wire/certificate-chain.ts'
+import { bytesOf } from '../wire/x509/known-certificates.ts'
 import { AmqpConnection } from '../wire/amqp/connection.ts'
 import type { AmqpLimits, AmqpService } from '../wire/amqp/service.ts'
 import { pathOf, readRequest, sendResponse, type HttpApi } from '../wire/http.ts'

@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto'
-import { DerMalformed, derTag, readDer } from './der.ts'
+import { derTag } from './der.ts'
 import { distinguishedName } from './distinguished-name.ts'
+import { fieldsOf } from './x509/certificate-fields.ts'
 
 /** A certificate as it is kept: DER in base64, and what clients are shown of it. */
 export interface CertificateRecord {
@@ -38,7 +39,7 @@ export function readCertificateText(text: string): CertificateRecord | undefined
   return readCertificate(bytesOfPem(bytes.toString('latin1')) ?? bytes)
 }
 
-/** The certificate in these DER bytes, or undefined if OpenSSL cannot read it. */
+/** The certificate in these DER bytes, or undefined if they are none that OpenSSL and the parser here can read. */
 export function readCertificate(der: Buffer): CertificateRecord | undefined {
   // X509Certificate would take PEM too; the bytes of DER begin with a SEQUENCE.
   if (der[0] !== derTag.sequence) return undefined
@@ -49,39 +50,28 @@ export function readCertificate(der: Buffer): CertificateRecord | undefined {
   }
 }
 
-/** What is kept and shown of a certificate. Throws DerMalformed if its names are not DER. */
+/** What is kept and shown of a certificate. Throws DerMalformed if its content is not DER. */
 export function certificateRecord(certificate: X509Certificate): CertificateRecord {
-  const { serial, version, issuer, subject } = readFields(certificate.raw)
+  const { serialNumber, version, issuer, subject } = fieldsOf(certificate)
   return {
     der: certificate.raw.toString('base64'),
     info: {
-      subjectName: distinguishedName(subject),
+      subjectName: distinguishedName(subject.content),
       sha1Thumbprint: certificate.fingerprint.replaceAll(':', ''),
       sha256Thumbprint: certificate.fingerprint256.replaceAll(':', ''),
-      issuerName: distinguishedName(issuer),
+      issuerName: distinguishedName(issuer.content),
       notBeforeUtc: withoutFraction(certificate.validFromDate),
       notAfterUtc: withoutFraction(certificate.validToDate),
-      serialNumber: serial.toString('hex').toUpperCase(),
+      serialNumber: serialNumber.toString('hex').toUpperCase(),
       version,
     },
   }
 }
 
 /** The content of the issuer's DER name and that of the serial number, which together name a certificate. Throws DerMalformed. */
-export function issuerAndSerial({ raw }: X509Certificate): { readonly issuer: Buffer; readonly serial: Buffer } {
-  return readFields(raw)
-}
-
-/** node:crypto shows neither the version nor the names in their DER order, so they are read here. [RFC 5280 §4.1] */
-function readFields(der: Buffer): { version: number; serial: Buffer; issuer: Buffer; subject: Buffer } {
-  const [certificate] = readDer(der)
-  const [tbs] = readDer(certificate!.content)
-  const fields = readDer(tbs!.content)
-  const explicit = fields[0]?.tag === derTag.version ? fields.shift() : undefined
-  const [serial, , issuer, , subject] = fields
-  if (!serial || !issuer || !subject) throw new DerMalformed('a certificate without its names')
-  const version = explicit ? (readDer(explicit.content)[0]?.content[0] ?? 0) + 1 : 1
-  return { version, serial: serial.content, issuer: issuer.content, subject: subject.content }
+export function issuerAndSerial(certificate: X509Certificate): { readonly issuer: Buffer; readonly serial: Buffer } {
+  const { issuer, serialNumber } = fieldsOf(certificate)
+  return { issuer: issuer.content, serial: serialNumber }
 }
 
 function bytesOfPem(text: string): Buffer | undefined {

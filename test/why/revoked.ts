@@ -1,6 +1,6 @@
-import { createSelfSigned, sha256Thumbprint } from '../fixtures/certificates.ts'
+import { createRoot, createSelfSigned, sha256Thumbprint } from '../fixtures/certificates.ts'
 import { newChip } from '../fixtures/tpm-chip.ts'
-import { enroll, register, withCertificate, withKey, type Case, type World } from './world.ts'
+import { enroll, enrollIssuer, register, withCertificate, withKey, type Case, type World } from './world.ts'
 
 /** What was put on the deny list. */
 export const revoked: readonly Case[] = [
@@ -22,6 +22,32 @@ export const revoked: readonly Case[] = [
       await enroll(world, id, { attestation: { type: 'x509', x509 } })
       await revoke(world, { thumbprint: sha256Thumbprint(leaf.certificate) })
       return register(world, id, withCertificate({ certificate: leaf.certificate, key: leaf.key }))
+    },
+  },
+  {
+    reason: 'CertificateRevoked',
+    when: "the group's own, which the device does not send",
+    says: /the certificate "CN=Root of \S+" was revoked on .*stolen from the yard/,
+    attempt: async (world, id) => {
+      const root = await createRoot(`Root of ${id}`)
+      await enrollIssuer(world, id, root.certificate)
+      await revoke(world, { thumbprint: sha256Thumbprint(root.certificate) })
+      const { chain, key } = await (await root.issueAuthority(`Intermediate of ${id}`)).issueLeaf(id)
+      return register(world, id, withCertificate({ certificate: chain, key }))
+    },
+  },
+  {
+    reason: 'CertificateRevoked',
+    when: 'of another group, above the one that the device is below',
+    says: /the certificate "CN=Root of \S+" was revoked on .*stolen from the yard/,
+    attempt: async (world, id) => {
+      const root = await createRoot(`Root of ${id}`)
+      const intermediate = await root.issueAuthority(`Intermediate of ${id}`)
+      await enrollIssuer(world, id, intermediate.certificate)
+      await enrollIssuer(world, `${id}-above`, root.certificate)
+      await revoke(world, { thumbprint: sha256Thumbprint(root.certificate) })
+      const { certificate, key } = await intermediate.issueLeaf(id)
+      return register(world, id, withCertificate({ certificate, key }))
     },
   },
   {

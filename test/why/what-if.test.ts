@@ -75,7 +75,7 @@ test('a chain is foretold the group that vouches for it, or the intermediate tha
   assert.match(String(whole['explanation']), /vouched by +plant/)
   const leafAlone = await whatIf({ registrationId: 'valve', certificateChain: certificate })
   assert.deepEqual([leafAlone['outcome'], leafAlone['reason']], ['refused', 'ChainNotAnchored'])
-  assert.match(String(leafAlone['explanation']), /issued by CN=Plant line 3, which was neither presented/)
+  assert.match(String(leafAlone['explanation']), /issued by "CN=Plant line 3", which was neither presented/)
 })
 
 test('a TPM is foretold its challenge by its endorsement key alone, and another TPM its refusal', async () => {

@@ -1,5 +1,6 @@
 import { contentOf, DerMalformed, derTag, readDer, readOid } from '../der.ts'
 import { attributeText, distinguishedName } from '../distinguished-name.ts'
+import { shown } from '../printable.ts'
 
 /** An X.501 name, read from DER. [RFC 5280 §4.1.2.4] */
 export interface Name {
@@ -20,7 +21,6 @@ export interface NameAttribute {
 }
 
 const commonNameType = '2.5.4.3'
-const longestShown = 200
 
 /** The name in this SEQUENCE's content. Throws DerMalformed. */
 export function readName(content: Buffer): Name {
@@ -52,16 +52,9 @@ export function commonName({ attributes }: Name): string | undefined {
   return attributes.findLast(({ type, text }) => type === commonNameType && text !== '')?.text
 }
 
-/** The name for people, as .NET writes it, made `printable`. */
+/** The name for people, as .NET writes it, fit to stand in a sentence of ours. */
 export function shownName({ content }: Name): string {
-  return printable(distinguishedName(content) || '(an empty name)')
-}
-
-/** A text from a certificate for people; short, and without characters that could write to a terminal. */
-export function printable(text: string): string {
-  // oxlint-disable-next-line no-control-regex
-  const shown = text.slice(0, longestShown).replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e]/g, '?')
-  return text.length > longestShown ? `${shown}…` : shown
+  return shown(distinguishedName(content) || '(an empty name)')
 }
 
 /** Case and the number of spaces do not tell names apart, nor does the type of string. [RFC 5280 §7.1, RFC 4518 §2] */
