@@ -22,7 +22,16 @@ const folder = await mkdtemp(join(tmpdir(), 'hubward-why-'))
 const hubCa = join(folder, 'hub-ca.pem')
 const servers = await createRoot('Hubs of the tests')
 await writeFile(hubCa, servers.certificate)
-const plane = await openControlPlane('127.90.1', ['--hub-ca', hubCa, '--hub-patience', '400', '--short-wait', '5000'])
+const plane = await openControlPlane('127.90.1', [
+  '--hub-ca',
+  hubCa,
+  '--hub-networks',
+  '127.90.1.0/24',
+  '--hub-patience',
+  '400',
+  '--short-wait',
+  '5000',
+])
 after(async () => {
   await plane[Symbol.asyncDispose]()
   await rm(folder, { recursive: true })

@@ -84,7 +84,8 @@ export function leafFlaw(certificate: X509Certificate, rules: PathRules, warn: W
       () => extensionFlaw(fields, rules, warn),
       () => {
         const { basicConstraints, keyUsage } = fields.extensions
-        if (basicConstraints?.ca && !lets('ca-as-device', `it is the certificate of a CA`, rules, warn)) {
+        if (basicConstraints?.ca) {
+          if (lets('ca-as-device', 'it is the certificate of a CA', rules, warn)) return undefined
           return ['device-is-ca', 'is the certificate of a CA, which issues device certificates and is none']
         }
         if (keyUsage && !keyUsage.digitalSignature && !keyUsage.keyAgreement) {
