@@ -19,8 +19,8 @@ interface Candidate extends ListSigner {
 }
 
 /**
- * Digests of the authorities whose certificates the list is about: first that of its signer, then those of the same name whose keys a
- * self-issued certificate ties to the signer's. Refuses a list that no CA certificate of its issuer's own name signed, among
+ * Digests of the authorities whose certificates the list is about: first that of its signer, then those of the same name whose keys are
+ * the same authority's: a self-issued certificate ties them to the signer's, or one issuer certified both. Refuses a list that no CA certificate of its issuer's own name signed, among
  * those that are uploaded or held by a group, or one that may not sign lists. `now` in milliseconds. [RFC 5280 §6.3.3]
  */
 export async function authoritiesOf(
@@ -30,13 +30,17 @@ export async function authoritiesOf(
   now: number,
 ): Promise<readonly string[]> {
   const name = normalName(list.issuerName)
-  const namesakes = (await knownCertificates(idScope, store)).flatMap((certificate): Candidate[] => {
+  const known = await knownCertificates(idScope, store)
+  const namesakes = known.flatMap((certificate): Candidate[] => {
     const signer = listSigner(certificate)
     return normalName(signer.subjectName) === name ? [{ ...signer, name, certificate }] : []
   })
   const { certificate } = signerAmong(namesakes, list, now)
   const linked = namesakes.filter(
-    (other) => isLinked(other.certificate, certificate, name) || isLinked(certificate, other.certificate, name),
+    (other) =>
+      isLinked(other.certificate, certificate, name) ||
+      isLinked(certificate, other.certificate, name) ||
+      known.some((issuer) => signs(issuer, certificate) && signs(issuer, other.certificate)),
   )
   return [...new Set([certificate, ...linked.map((one) => one.certificate)].map((one) => authorityDigest(name, one)))]
 }
@@ -102,6 +106,11 @@ function complaintOf({ certificate, isCa, mayNotSignLists }: Candidate, now: num
 function isLinked(certificate: X509Certificate, issuer: X509Certificate, name: string): boolean {
   if (certificate === issuer || normalName(issuerAndSerial(certificate).issuer) !== name) return false
   return certificate.verify(issuer.publicKey)
+}
+
+/** A certificate that names the issuer, and that its key signed. */
+function signs(issuer: X509Certificate, certificate: X509Certificate): boolean {
+  return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey)
 }
 
 function refusal(detail: string): Refusal {
