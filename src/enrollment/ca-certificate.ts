@@ -5,6 +5,7 @@ import { Refusal } from '../model/refusal.ts'
 import { timestamp } from '../model/timestamp.ts'
 import { readCertificateText, type CertificateRecord } from '../wire/certificate.ts'
 import { fieldsOf, readCertificateFields } from '../wire/x509/certificate-fields.ts'
+import { signs } from '../wire/x509/known-certificates.ts'
 import { commonName } from '../wire/x509/name.ts'
 import { authorityOf } from '../wire/x509/path-rules.ts'
 import type { Instance } from './instance.ts'
@@ -125,7 +126,7 @@ function checkProof({ name, verification, der }: CaCertificate, leafText: string
   const ca = certificateOf({ der })
   if (!leaf.checkIssued(ca))
     throw refuse(`the leaf names ${shown(record.info.issuerName)} as its issuer, which is not ${name}`)
-  if (!leaf.verify(ca.publicKey)) throw refuse(`the leaf was not signed with the key of ${name}`)
+  if (!signs(ca, leaf)) throw refuse(`the leaf was not signed with the key of ${name}`)
   if (leaf.validToDate.getTime() < now) throw refuse(`the leaf expired on ${record.info.notAfterUtc}`)
 }
 

@@ -2,26 +2,22 @@ import { X509Certificate } from 'node:crypto'
 import type { IdScope } from '../../model/identifiers.ts'
 import { Refusal } from '../../model/refusal.ts'
 import type { Reader } from '../../store/store.ts'
-import { issuerAndSerial } from '../../wire/certificate.ts'
 import { authorityDigest, normalName } from '../../wire/normal-name.ts'
 import type { ParsedRevocationList } from '../../wire/revocation-list.ts'
-import { listSigner, type ListSigner } from '../../wire/revocation-list/signer.ts'
+import { fieldsOf } from '../../wire/x509/certificate-fields.ts'
+import { isReadable } from '../../wire/x509/find-path.ts'
+import { hasUsableKey, signs } from '../../wire/x509/known-certificates.ts'
 
 /** Milliseconds that a certificate is taken before and after its dates. [device-wire §7.3] */
 const skew = 5 * 60 * 1000
 const fewestRsaBits = 2048
 const curves: readonly (string | undefined)[] = ['prime256v1', 'secp384r1', 'secp521r1']
 
-interface Candidate extends ListSigner {
-  readonly certificate: X509Certificate
-  /** Normal. */
-  readonly name: string
-}
-
 /**
- * Digests of the authorities whose certificates the list is about: first that of its signer, then those of the same name whose keys are
- * the same authority's: a self-issued certificate ties them to the signer's, or one issuer certified both. Refuses a list that no CA certificate of its issuer's own name signed, among
- * those that are uploaded or held by a group, or one that may not sign lists. `now` in milliseconds. [RFC 5280 §6.3.3]
+ * Digests of the authorities whose certificates the list is about: first that of its signer, then those of the same name whose keys
+ * are the same authority's, because a self-issued certificate ties them to the signer's or one issuer certified both. Refuses a list
+ * that no CA certificate of its issuer's own name signed, among those that are uploaded or held by a group, or one that may not sign
+ * lists. `now` in milliseconds. [RFC 5280 §6.3.3]
  */
 export async function authoritiesOf(
   list: ParsedRevocationList,
@@ -31,18 +27,15 @@ export async function authoritiesOf(
 ): Promise<readonly string[]> {
   const name = normalName(list.issuerName)
   const known = await knownCertificates(idScope, store)
-  const namesakes = known.flatMap((certificate): Candidate[] => {
-    const signer = listSigner(certificate)
-    return normalName(signer.subjectName) === name ? [{ ...signer, name, certificate }] : []
-  })
-  const { certificate } = signerAmong(namesakes, list, now)
+  const namesakes = known.filter((certificate) => normalName(fieldsOf(certificate).subject.content) === name)
+  const signer = signerAmong(namesakes, list, now)
   const linked = namesakes.filter(
     (other) =>
-      isLinked(other.certificate, certificate, name) ||
-      isLinked(certificate, other.certificate, name) ||
-      known.some((issuer) => signs(issuer, certificate) && signs(issuer, other.certificate)),
+      hasIssued(signer, other) ||
+      hasIssued(other, signer) ||
+      known.some((issuer) => hasIssued(issuer, signer) && hasIssued(issuer, other)),
   )
-  return [...new Set([certificate, ...linked.map((one) => one.certificate)].map((one) => authorityDigest(name, one)))]
+  return [...new Set([signer, ...linked].map((one) => authorityDigest(name, one)))]
 }
 
 async function knownCertificates(idScope: IdScope, store: Reader): Promise<readonly X509Certificate[]> {
@@ -56,25 +49,29 @@ async function knownCertificates(idScope: IdScope, store: Reader): Promise<reado
       : [],
   )
   const known = new Set([...uploaded, ...held].flatMap((one) => one?.der ?? []))
-  return [...known].map((der) => new X509Certificate(Buffer.from(der, 'base64')))
+  // One that cannot be read, or whose key cannot, has signed nothing.
+  return [...known]
+    .map((der) => new X509Certificate(Buffer.from(der, 'base64')))
+    .filter((certificate) => isReadable(certificate) && hasUsableKey(certificate))
 }
 
-function signerAmong(namesakes: readonly Candidate[], list: ParsedRevocationList, now: number): Candidate {
+function signerAmong(namesakes: readonly X509Certificate[], list: ParsedRevocationList, now: number): X509Certificate {
   const { issuer, authorityKeyIdentifier: named } = list
   if (namesakes.length === 0) {
     throw refusal(
       `the list is of ${issuer}; no CA certificate of that name is uploaded or held by a group; upload its issuer first`,
     )
   }
-  const meant = namesakes.filter(
-    ({ subjectKeyIdentifier: own }) => named === undefined || own === undefined || own.equals(named),
-  )
+  const meant = namesakes.filter((certificate) => {
+    const own = fieldsOf(certificate).extensions.subjectKeyIdentifier
+    return named === undefined || own === undefined || own.equals(named)
+  })
   if (meant.length === 0) {
     throw refusal(
       `the list of ${issuer} names the key ${named?.toString('hex').toUpperCase()}; the certificates of its issuer here have others`,
     )
   }
-  const signers = meant.filter(({ certificate }) => list.signedBy(certificate))
+  const signers = meant.filter((certificate) => list.signedBy(certificate))
   if (signers.length === 0) {
     throw refusal(
       `the list of ${issuer} was signed by no CA certificate of that name that is uploaded or held by a group`,
@@ -87,12 +84,13 @@ function signerAmong(namesakes: readonly Candidate[], list: ParsedRevocationList
 }
 
 /** Why this certificate's key may not sign lists; undefined if it may. */
-function complaintOf({ certificate, isCa, mayNotSignLists }: Candidate, now: number): string | undefined {
+function complaintOf(certificate: X509Certificate, now: number): string | undefined {
+  const { basicConstraints, keyUsage } = fieldsOf(certificate).extensions
   const { validFromDate, validToDate, publicKey } = certificate
   const { modulusLength, namedCurve } = publicKey.asymmetricKeyDetails ?? {}
   // A certificate without constraints, as old tools make them, is taken as it is for an anchor.
-  if (isCa === false) return 'is no CA: its basic constraints say so'
-  if (mayNotSignLists) return 'may not sign lists: its key usage does not name cRLSign'
+  if (basicConstraints?.ca === false) return 'is no CA: its basic constraints say so'
+  if (keyUsage?.cRLSign === false) return 'may not sign lists: its key usage does not name cRLSign'
   if (validToDate.getTime() + skew < now) return `expired on ${validToDate.toISOString()}`
   if (validFromDate.getTime() - skew > now) return `is valid from ${validFromDate.toISOString()}`
   if (publicKey.asymmetricKeyType === 'rsa' && (modulusLength ?? 0) < fewestRsaBits)
@@ -102,15 +100,9 @@ function complaintOf({ certificate, isCa, mayNotSignLists }: Candidate, now: num
   return undefined
 }
 
-/** Whether the authority with the issuer's key gave itself the key of this certificate: a self-issued certificate says so. */
-function isLinked(certificate: X509Certificate, issuer: X509Certificate, name: string): boolean {
-  if (certificate === issuer || normalName(issuerAndSerial(certificate).issuer) !== name) return false
-  return certificate.verify(issuer.publicKey)
-}
-
-/** A certificate that names the issuer, and that its key signed. */
-function signs(issuer: X509Certificate, certificate: X509Certificate): boolean {
-  return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey)
+/** Whether the certificate names this issuer, and its key signed it: of one name, the authority gave itself another key. */
+function hasIssued(issuer: X509Certificate, certificate: X509Certificate): boolean {
+  return fieldsOf(certificate).issuer.key === fieldsOf(issuer).subject.key && signs(issuer, certificate)
 }
 
 function refusal(detail: string): Refusal {

@@ -51,6 +51,15 @@ export function signs(issuer: X509Certificate, subject: X509Certificate): boolea
   return true
 }
 
+/** Whether OpenSSL can make sense of the certificate's key. */
+export function hasUsableKey(certificate: X509Certificate): boolean {
+  try {
+    return certificate.publicKey.type === 'public'
+  } catch {
+    return false
+  }
+}
+
 function verifies(issuer: X509Certificate, subject: X509Certificate): boolean {
   try {
     return subject.verify(issuer.publicKey)
