@@ -62,9 +62,10 @@ import { firstInstance, type FirstInstance } from './first-start.ts'
 import { hubTransport } from './hub-transport.ts'
 import { probeLinks, watchedHubs } from './hub-links.ts'
 import { latencySources } from './latency-sources.ts'
-import { logDecision, logFault } from './log.ts'
+import { logDecision } from './log.ts'
 import { administratorToken, openManagement, watchCertificates } from './management.ts'
 import { allowedFor } from './outbound.ts'
+import { sampledLog } from './sampled-log.ts'
 
 /** A running service; disposing it lets what is under way finish, then closes everything. */
 export interface Hubward extends AsyncDisposable {
@@ -105,14 +106,24 @@ export async function openHubward(
   const { clock, monotonic } = clocks
   const data = resolve(configuration.data)
   mkdirSync(data, { recursive: true, mode: 0o700 })
-  const onFault = (fault: unknown, trackingId?: string) => logFault(log, fault, trackingId)
 
   await using opened = new AsyncDisposableStack()
+  const sampled = opened.use(sampledLog(log, monotonic, configuration.refusalsTold))
+  const onFault = sampled.fault
   const store = opened.use(cachedStore(openSqliteStore(data), monotonic, cacheFreshFor))
   const audit = openAuditFile(data, auditRetention(configuration), clocks)
   const usualLimits = presets[configuration.limits]
   const limits = throttle((service) => limitsOf(service, usualLimits), store, monotonic)
-  const journal = opened.use(decisionJournal(store, decisionRetention(configuration), clocks, onFault))
+  const journal = opened.use(
+    decisionJournal({
+      ...clocks,
+      store,
+      retention: decisionRetention(configuration),
+      toldPerMinute: configuration.refusalsTold,
+      onTold: (decision) => logDecision(log, decision),
+      onFault,
+    }),
+  )
   const bundledHub = opened.use(await openBundledHub({ directory: data, hostNames: hubNames, clock, onFault }))
   const hubConnectionStrings = hubNames.map((hostName) => bundledHub.connectionString(hostName))
   const first = await firstInstance(store, deviceHost, bundledHub, clock)
@@ -151,6 +162,7 @@ export async function openHubward(
     hubs: guard.health,
     certificates: () => certificateExpiries(store),
     decisionsLost: journal.lost,
+    decisionsCounted: journal.counted,
   })
   const register = registrar({
     ...clocks,
@@ -163,7 +175,6 @@ export async function openHubward(
     shortWait: configuration.shortWait,
     limits: limits.devices,
     onDecision: (decision) => {
-      logDecision(log, decision)
       journal.record(decision)
       measures.decided(decision)
     },
@@ -243,6 +254,7 @@ export async function openHubward(
       configuration,
       store,
       log,
+      sampled,
       authority,
       audit: audit.write,
       certificate,

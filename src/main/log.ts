@@ -42,9 +42,10 @@ export function logTo(output: Output, format: LogFormat, colorize = false): Logg
   return pino({ base: null, formatters }, written)
 }
 
-/** What is told of a fault: its title, and in the member `fault` its stack. */
-export function logFault(log: Logger, fault: unknown, trackingId?: string): void {
-  log.error({ fault: isError(fault) ? fault : thrownMembers(fault), trackingId }, `fault: ${titleOf(fault)}`)
+/** What is told of a fault: its title, and in the member `fault` its stack; and how many more of the title were only counted. */
+export function logFault(log: Logger, fault: unknown, trackingId?: string, alike = 0): void {
+  const more = alike === 0 ? '' : ` (and ${alike} more of the kind, only counted)`
+  log.error({ fault: isError(fault) ? fault : thrownMembers(fault), trackingId }, `fault: ${titleOf(fault)}${more}`)
 }
 
 /** A line says all that a person wants; but for the stacks of errors, the members are for machines. */
@@ -68,6 +69,7 @@ function isThrown(value: unknown): value is Thrown {
 export function logDecision(log: Logger, decision: Decision): void {
   const { outcome, registrationId, protocol, attestation, assignedHub, reason, detail, milliseconds, trackingId } =
     decision
+  const more = decision.alike === undefined ? '' : ` (and ${decision.alike} more that ended so, only counted)`
   const who = `${shown(registrationId, 128)} (${attestation}, ${protocol}, ${milliseconds} ms)`
   switch (outcome) {
     case 'assigned': {
@@ -78,16 +80,16 @@ export function logDecision(log: Logger, decision: Decision): void {
     case 'assigning':
     case 'challenged':
     case 'disabled':
-      return log.info({ decision }, `${outcome} ${who}`)
+      return log.info({ decision }, `${outcome} ${who}${more}`)
     case 'failed':
-      return log.warn({ decision }, `failed ${who}: ${detail ?? ''}${failures(decision)}`)
+      return log.warn({ decision }, `failed ${who}: ${detail ?? ''}${failures(decision)}${more}`)
     case 'refused':
       return log.warn(
         { decision },
-        `refused ${who}: ${detail} [${reason} ${reason && refusals[reason][0]}, tracking id ${trackingId}]`,
+        `refused ${who}: ${detail} [${reason} ${reason && refusals[reason][0]}, tracking id ${trackingId}]${more}`,
       )
     case 'fault':
-      return log.error({ decision }, `fault ${who} [tracking id ${trackingId}]`)
+      return log.error({ decision }, `fault ${who} [tracking id ${trackingId}]${more}`)
   }
 }
 

@@ -21,12 +21,14 @@ import type { HttpApi } from '../wire/http.ts'
 import type { ServerCertificate } from './certificates.ts'
 import type { Configuration } from './configuration.ts'
 import { logFault } from './log.ts'
+import type { SampledLog } from './sampled-log.ts'
 
 /** What the control plane is put together from. */
 export interface ManagementParts extends Clocks {
   readonly configuration: Configuration
   readonly store: Store
   readonly log: Logger
+  readonly sampled: SampledLog
   readonly authority: Authority
   /** Takes a line of the audit log. */
   readonly audit: (line: object) => void
@@ -54,6 +56,7 @@ export async function openManagement(parts: ManagementParts): Promise<Management
     clock,
     monotonic,
     log,
+    sampled,
     authority,
     audit,
     certificate,
@@ -65,7 +68,7 @@ export async function openManagement(parts: ManagementParts): Promise<Management
     onHostNames,
   } = parts
   const { deviceHost } = configuration
-  const onFault = (fault: unknown, trackingId?: string) => logFault(log, fault, trackingId)
+  const onFault = sampled.fault
   const api = managementApi({
     store,
     clock,
@@ -73,7 +76,7 @@ export async function openManagement(parts: ManagementParts): Promise<Management
     authority,
     log: {
       audit: (line) => {
-        log.info({ audit: line }, `${line.operationName} ${line.resultType}`)
+        sampled.call(line)
         // Strangers could push out what administrators did.
         if (line.principal !== undefined) audit(line)
       },

@@ -244,6 +244,14 @@ export const settings = {
     10_000_000,
     'Decision records that each instance keeps at most, of about 1 KiB each; the newest stay.',
   ),
+  refusalsTold: number(
+    'refusals-told',
+    'HUBWARD_REFUSALS_TOLD',
+    100,
+    1,
+    1_000_000,
+    'Refusals of one reason from one address that are logged and recorded singly in a minute, and of strangers ten times as many at one instance; the rest is counted and told together. Of a known device, its refusals; accepted devices are always told.',
+  ),
   managementListen: text(
     'management-listen',
     'HUBWARD_MANAGEMENT_LISTEN',

@@ -40,6 +40,13 @@ export type Finding =
 /** The longest that any text from a device may be in a record, in characters. */
 export const longestDecisionText = 1000
 
+/**
+ * Whom an attempt is of: a device whose proof was accepted; one that is known by its registration ID, with an enrollment or a
+ * registration of its own, whoever it was that used the ID; or anybody. Each has a share of its own of what is kept.
+ */
+export const shares = ['accepted', 'known', 'stranger'] as const
+export type DecisionShare = (typeof shares)[number]
+
 /** Why a registration attempt went as it did, for the operator. The device sees only the public error. */
 export interface Decision {
   readonly time: number
@@ -63,6 +70,8 @@ export interface Decision {
   readonly detail?: string
   readonly assignedHub?: string
   readonly milliseconds: number
+  /** More attempts that ended so shortly before, and were counted only. */
+  readonly alike?: number
 }
 
 /** How an attempt ended. */

@@ -1,94 +1,168 @@
 import { settledClock } from '../model/clock-jump.ts'
-import type { Decision } from '../model/decision.ts'
-import type { IdScope } from '../model/identifiers.ts'
+import { shares, type Decision, type DecisionShare } from '../model/decision.ts'
+import { registrationKey, type IdScope } from '../model/identifiers.ts'
 import type { Clocks } from '../model/timestamp.ts'
 import type { Store } from '../store/store.ts'
+import { decisionQueue } from './decision-queue.ts'
+import { sharedDecision, unattributed, wasAccepted, type Shared } from './decision-share.ts'
+import { sampler } from './sampler.ts'
 
 /** For how long, and how many, decision records are kept. */
 export interface Retention {
   /** Milliseconds. */
   readonly age: number
-  /** Per instance. */
+  /** Per instance, of all shares together. */
   readonly count: number
+}
+
+export interface DecisionJournalParts extends Clocks {
+  readonly store: Store
+  readonly retention: Retention
+  /**
+   * What is told singly in a minute: of strangers for each reason and address, and ten times as many at an instance; of known
+   * devices for each device, reason and address. Accepted attempts always are.
+   */
+  readonly toldPerMinute: number
+  /** Hears of every attempt that is told singly, as it is recorded. */
+  readonly onTold: (decision: Decision) => void
+  readonly onFault: (fault: unknown) => void
 }
 
 /** Takes decision records and writes them a little later, so that no device waits for them. */
 export interface DecisionJournal extends AsyncDisposable {
-  /** Never waits and never throws. When more come than can be written, the newest are lost, and counted. */
+  /**
+   * Never waits and never throws. Of a flood some are recorded, and the last says how many it stands for; of those that come
+   * faster than they can be written, the newest of the same share are lost, and counted.
+   */
   readonly record: (decision: Decision) => void
   /** How many were lost since the start. */
-  readonly lost: () => number
+  readonly lost: () => Readonly<Record<DecisionShare, number>>
+  /** How many were counted instead of told singly, since the start, by instance and reason (or outcome, where there is none). */
+  readonly counted: () => readonly Counted[]
   /** Settles when everything recorded so far is in the store. */
   readonly written: () => Promise<void>
 }
 
-/** Records of attempts at an ID scope that nobody has: strangers can fill this much, and no instance's share. */
-export const unattributed: IdScope = ''
+export interface Counted {
+  readonly idScope: IdScope
+  readonly reason: string
+  readonly times: number
+}
+
+/** What is kept of an instance, in parts of `Retention.count`. */
+const kept: Readonly<Record<DecisionShare, number>> = { accepted: 0.5, known: 0.3, stranger: 0.2 }
 const mostUnattributed = 1000
+const mostTallies = 5000
 
 /** Milliseconds that records wait for company. */
 const pause = 200
 /** More in one transaction would hold up the registrations that are committed with it. */
 const batch = 50
-const mostWaiting = 20_000
 const sweepEvery = 60 * 60 * 1000
+/** Milliseconds in which those who ask make what was counted be told once. */
+const flushEvery = 10_000
 
 /** A journal in the store. What cannot be written is reported and lost: decisions are told, registrations are kept. */
-export function decisionJournal(
-  store: Store,
-  retention: Retention,
-  { clock, monotonic }: Clocks,
-  onFault: (fault: unknown) => void,
-): DecisionJournal {
-  const waiting: Decision[] = []
-  /** Records written since an instance's were last counted; absent: not counted yet in this run. */
-  const since = new Map<IdScope, number>()
-  let lost = 0
+export function decisionJournal(parts: DecisionJournalParts): DecisionJournal {
+  const { store, retention, clock, monotonic, toldPerMinute, onTold, onFault } = parts
+  const waiting = decisionQueue()
+  const sharing = new Set<Promise<void>>()
+  /** Records written since those of an instance's share were last counted; absent: not counted yet in this run. */
+  const since = new Map<string, number>()
+  const lost = { accepted: 0, known: 0, stranger: 0 }
+  const taken = { accepted: 0, known: 0, stranger: 0 }
+  const handled = { accepted: 0, known: 0, stranger: 0 }
+  const counted = new Map<string, Counted>()
   const settled = settledClock(clock, monotonic, sweepEvery)
   let sweptAt = -Infinity
+  let flushedAt = -Infinity
   let timer: NodeJS.Timeout | undefined
   let writing: Promise<void> | undefined
   /** The batch that is being written. */
   let current: Promise<void> | undefined
   let closed = false
-  let taken = 0
-  let handled = 0
+
+  // One each, so that strangers cannot make the tallies of known devices be forgotten.
+  const samplers = { known: samplerOf(), stranger: samplerOf() }
+
+  function samplerOf() {
+    return sampler<Shared>({
+      monotonic,
+      mostTallies,
+      told: (shared, alike) => tell(alike > 0 ? { ...shared, decision: { ...shared.decision, alike } } : shared),
+    })
+  }
+
+  async function share(decision: Decision): Promise<void> {
+    const shared = await sharedDecision(decision, store).catch((fault: unknown): Shared => {
+      onFault(fault)
+      return { of: unattributed, share: 'stranger', decision }
+    })
+    const { of, share } = shared
+    const { remoteAddress, registrationId } = decision
+    const kind = `${of} ${reasonOf(decision)}`
+    const from = `${kind} ${remoteAddress}`
+    if (share === 'known') {
+      const device = { name: `${from} ${registrationKey(registrationId)}`, most: toldPerMinute }
+      if (!samplers.known.take(shared, kind, [device])) count(shared)
+      return
+    }
+    const instance = { name: of, most: 10 * toldPerMinute }
+    if (!samplers.stranger.take(shared, kind, [{ name: from, most: toldPerMinute }, instance])) count(shared)
+  }
+
+  function count({ of, decision }: Shared): void {
+    const reason = reasonOf(decision)
+    const key = `${of} ${reason}`
+    counted.set(key, { idScope: of, reason, times: (counted.get(key)?.times ?? 0) + 1 })
+  }
+
+  function tell(shared: Shared): void {
+    onTold(shared.decision)
+    if (!waiting.add(shared)) {
+      lost[shared.share]++
+      return
+    }
+    taken[shared.share]++
+    // The next drain takes it along.
+    if (!writing) timer ??= setTimeout(() => void write(), pause)
+  }
 
   function write(): Promise<void> {
     clearTimeout(timer)
     timer = undefined
     writing ??= drain().finally(() => {
       writing = undefined
-      if (waiting.length > 0) timer ??= setTimeout(() => void write(), pause)
+      if (!waiting.isEmpty()) timer ??= setTimeout(() => void write(), pause)
     })
     return writing
   }
 
   async function drain(): Promise<void> {
-    while (waiting.length > 0) {
-      current = settle(waiting.splice(0, batch))
+    while (!waiting.isEmpty()) {
+      current = settle(waiting.take(batch))
       await current
     }
   }
 
-  async function settle(decisions: readonly Decision[]): Promise<void> {
+  async function settle(records: readonly Shared[]): Promise<void> {
     try {
-      await add(decisions)
+      await add(records)
     } catch (error) {
-      lost += decisions.length
+      for (const { share } of records) lost[share]++
       onFault(error)
     }
-    handled += decisions.length
+    for (const { share } of records) handled[share]++
   }
 
-  async function add(decisions: readonly Decision[]): Promise<void> {
-    const owned = await Promise.all(decisions.map(async (decision) => ({ decision, of: await owner(decision) })))
+  async function add(records: readonly Shared[]): Promise<void> {
     const full = new Set<IdScope>()
-    for (const { of } of owned) {
-      const written = since.get(of)
-      since.set(of, (written ?? 0) + 1)
+    for (const { of, share } of records) {
+      const key = `${of} ${share}`
+      const written = since.get(key)
+      since.set(key, (written ?? 0) + 1)
       // Counting costs more than writing, so an instance may have a tenth too many for a while.
-      if (written === undefined || written > boundOf(of) / 10) full.add(of)
+      if (written === undefined || written > boundOf(of, share) / 10) full.add(of)
     }
     const due = monotonic() - sweptAt > sweepEvery
     if (due) sweptAt = monotonic()
@@ -96,18 +170,19 @@ export function decisionJournal(
     const now = settled()
     const oldest = now === undefined ? 0 : now - retention.age
     await store.transact((writer) => {
-      for (const { of, decision } of owned) writer.decisions.add(of, decision)
-      for (const of of scopes) writer.decisions.keep(of, { since: oldest, count: boundOf(of) })
+      for (const { of, share, decision } of records) writer.decisions.add(of, share, decision)
+      for (const of of scopes) {
+        const counts = shares.map((share) => [share, boundOf(of, share)] as const)
+        writer.decisions.keep(of, { since: oldest, counts: new Map(counts) })
+      }
     })
-    for (const of of scopes) since.set(of, 0)
+    for (const of of scopes) for (const share of shares) since.set(`${of} ${share}`, 0)
   }
 
-  async function owner({ idScope }: Decision): Promise<IdScope> {
-    return (await store.services.byIdScope(idScope)) ? idScope : unattributed
-  }
-
-  function boundOf(idScope: IdScope): number {
-    return idScope === unattributed ? Math.min(mostUnattributed, retention.count) : retention.count
+  function boundOf(idScope: IdScope, share: DecisionShare): number {
+    return idScope === unattributed
+      ? Math.min(mostUnattributed, retention.count)
+      : Math.ceil(retention.count * kept[share])
   }
 
   async function everyScope(): Promise<IdScope[]> {
@@ -121,30 +196,46 @@ export function decisionJournal(
 
   /** Of what was taken until now: more may come all the time. */
   async function written(): Promise<void> {
-    const until = taken
-    const behind = () => handled < until
+    await Promise.all(sharing)
+    if (monotonic() - flushedAt >= flushEvery) flush()
+    const until = { ...taken }
+    const behind = () => shares.some((share) => handled[share] < until[share])
     while (behind()) {
       void write()
       await current
     }
   }
 
+  function flush(): void {
+    flushedAt = monotonic()
+    samplers.known.flush()
+    samplers.stranger.flush()
+  }
+
   return {
     record: (decision) => {
-      if (closed || waiting.length >= mostWaiting) {
-        lost++
+      const accepted = wasAccepted(decision)
+      if (closed) {
+        lost[accepted ? 'accepted' : 'stranger']++
         return
       }
-      waiting.push(decision)
-      taken++
-      // The next drain takes it along.
-      if (!writing) timer ??= setTimeout(() => void write(), pause)
+      if (accepted) return tell({ of: decision.idScope, share: 'accepted', decision })
+      const shared = share(decision).catch(onFault)
+      sharing.add(shared)
+      void shared.finally(() => sharing.delete(shared))
     },
     lost: () => lost,
+    counted: () => [...counted.values()],
     written,
-    [Symbol.asyncDispose]: () => {
+    [Symbol.asyncDispose]: async () => {
       closed = true
-      return written()
+      await Promise.all(sharing)
+      flush()
+      await written()
     },
   }
+}
+
+function reasonOf({ reason, outcome }: Decision): string {
+  return reason ?? outcome
 }

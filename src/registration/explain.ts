@@ -11,7 +11,7 @@ export function remedyOf(reason: RefusalReason | undefined): string | undefined 
 
 /** A decision as a person wants to read it: what happened, what was looked at, why, and what to do. No secret is in it. */
 export function explain(decision: Decision): string {
-  const { time, outcome, reason, detail, assignedHub, findings, milliseconds, trackingId } = decision
+  const { time, outcome, reason, detail, assignedHub, findings, milliseconds, trackingId, alike } = decision
   const rows: (readonly [label: string, text: string | undefined])[] = [
     ['device', whose(decision)],
     ['presented', decision.presented],
@@ -22,6 +22,7 @@ export function explain(decision: Decision): string {
     ['hub', outcome === 'assigned' ? assignedHub : undefined],
     ['tracking id', trackingId],
     ['took', `${milliseconds} ms`],
+    ['and', alike === undefined ? undefined : `${alike} more that ended so shortly before were only counted`],
   ]
   const heading = `${new Date(time).toISOString()}  ${headline(decision)}`
   const told = rows.flatMap(([label, text]) => (text ? [`  ${label.padEnd(12)} ${printable(text)}`] : []))

@@ -1,6 +1,6 @@
 import type { AccessToken, TokenIssuer } from '../model/access.ts'
 import type { CaCertificate } from '../model/ca-certificate.ts'
-import type { Decision, KeptDecision } from '../model/decision.ts'
+import type { Decision, DecisionShare, KeptDecision } from '../model/decision.ts'
 import type { AttestationMechanism, Enrollment, EnrollmentGroup, IndividualEnrollment } from '../model/enrollment.ts'
 import type { Etag, IdScope, OperationId, RegistrationId } from '../model/identifiers.ts'
 import type { Operation, Registration } from '../model/registration.ts'
@@ -212,9 +212,12 @@ export interface Writer {
     readonly expire: (before: number) => void
   }
   readonly decisions: {
-    readonly add: (idScope: IdScope, decision: Decision) => void
-    /** Forget what is older than `since` (milliseconds since 1970), and all but the newest `count`. */
-    readonly keep: (idScope: IdScope, bounds: { readonly since: number; readonly count: number }) => void
+    readonly add: (idScope: IdScope, share: DecisionShare, decision: Decision) => void
+    /** Forget what is older than `since` (milliseconds since 1970), and of each share all but the newest of its count. */
+    readonly keep: (
+      idScope: IdScope,
+      bounds: { readonly since: number; readonly counts: ReadonlyMap<DecisionShare, number> },
+    ) => void
   }
   readonly usage: {
     /** Add these operations to what was counted. */

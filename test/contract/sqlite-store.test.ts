@@ -1,9 +1,13 @@
+import assert from 'node:assert/strict'
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { test } from 'node:test'
 import { cachedStore } from '../../src/store/cached-store.ts'
 import { openSqliteStore } from '../../src/store/sqlite-store.ts'
 import type { Store } from '../../src/store/store.ts'
+import { migrations } from '../../src/store/tables/schema.ts'
 import { storeContract } from './store.ts'
 
 const directories = new WeakMap<Store, string>()
@@ -26,3 +30,22 @@ for (const [name, wrap] of [
     },
   )
 }
+
+test('decision records of a data folder from before there were shares stay, and strangers do not push them out', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'hubward-store-'))
+  const before = migrations.findIndex((step) => step.includes('decisions_of_share'))
+  const old = new DatabaseSync(join(directory, 'hubward.db'))
+  for (const step of migrations.slice(0, before)) old.exec(step)
+  const insert = old.prepare('insert into decisions values (?, ?, ?, ?, ?)')
+  for (const idScope of ['0ne1', '']) insert.run(idScope, '00000000000001-t', 'pump', 't', JSON.stringify({ time: 1 }))
+  old.exec(`pragma user_version = ${before}`)
+  old.close()
+  await using store = openSqliteStore(directory)
+  const idsLeft = async (idScope: string) => (await store.decisions.find(idScope, { limit: 9 })).length
+  assert.deepEqual([await idsLeft('0ne1'), await idsLeft('')], [1, 1])
+  const counts = new Map([['known', 1] as const, ['stranger', 0] as const])
+  await store.transact((write) => {
+    for (const idScope of ['0ne1', '']) write.decisions.keep(idScope, { since: 0, counts })
+  })
+  assert.deepEqual([await idsLeft('0ne1'), await idsLeft('')], [1, 0])
+})

@@ -264,9 +264,9 @@ export function storeContract(
 
   promise('decisions are found newest first by registration or tracking ID, page by page', async (store) => {
     await store.transact((write) => {
-      for (const time of [5, 100, 20, 3]) write.decisions.add(idScope, decision('Pump-1', time))
-      write.decisions.add(idScope, decision('pump-2', 50))
-      write.decisions.add('0ne00000002', decision('pump-1', 60))
+      for (const time of [5, 100, 20, 3]) write.decisions.add(idScope, 'known', decision('Pump-1', time))
+      write.decisions.add(idScope, 'known', decision('pump-2', 50))
+      write.decisions.add('0ne00000002', 'known', decision('pump-1', 60))
     })
     const timesOf = (found: readonly KeptDecision[]) => found.map(({ decision: { time } }) => time)
     const first = await store.decisions.find(idScope, { registrationId: 'pUMP-1', limit: 2 })
@@ -284,15 +284,27 @@ export function storeContract(
 
   promise('of decisions, the old and those beyond the newest so many are forgotten', async (store) => {
     await store.transact((write) => {
-      for (let time = 1; time <= 9; time++) write.decisions.add(idScope, decision('pump', time))
-      write.decisions.add('0ne00000002', decision('pump', 1))
+      for (let time = 1; time <= 9; time++) write.decisions.add(idScope, 'known', decision('pump', time))
+      write.decisions.add('0ne00000002', 'known', decision('pump', 1))
     })
     const times = async () => (await store.decisions.find(idScope, { limit: 99 })).map((kept) => kept.decision.time)
-    await store.transact((write) => write.decisions.keep(idScope, { since: 3, count: 99 }))
+    await store.transact((write) => write.decisions.keep(idScope, { since: 3, counts: new Map([['known', 99]]) }))
     assert.deepEqual(await times(), [9, 8, 7, 6, 5, 4, 3])
-    await store.transact((write) => write.decisions.keep(idScope, { since: 0, count: 2 }))
+    await store.transact((write) => write.decisions.keep(idScope, { since: 0, counts: new Map([['known', 2]]) }))
     assert.deepEqual(await times(), [9, 8])
     assert.equal((await store.decisions.find('0ne00000002', { limit: 9 })).length, 1)
+  })
+
+  promise('decisions of one share are forgotten for none of another', async (store) => {
+    await store.transact((write) => {
+      for (let time = 1; time <= 9; time++) write.decisions.add(idScope, 'stranger', decision('pump', time))
+      write.decisions.add(idScope, 'known', decision('pump', 1.5))
+      write.decisions.add(idScope, 'accepted', decision('pump', 0.5))
+    })
+    const counts = new Map([['accepted', 5] as const, ['known', 5] as const, ['stranger', 2] as const])
+    await store.transact((write) => write.decisions.keep(idScope, { since: 0, counts }))
+    const left = await store.decisions.find(idScope, { limit: 99 })
+    assert.deepEqual(left.map((kept) => kept.decision.time).toSorted(), [0.5, 1.5, 8, 9])
   })
 
   promise('operations are counted by day and kind, each time they are added', async (store) => {

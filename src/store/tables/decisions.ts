@@ -32,6 +32,7 @@ export function decisionsTable(db: Kysely<Tables>) {
           key: parameter('key'),
           tracking_id: parameter('trackingId'),
           document: parameter('document'),
+          share: parameter('share'),
         })
         .onConflict((conflict) => conflict.doNothing()),
     ),
@@ -45,11 +46,13 @@ export function decisionsTable(db: Kysely<Tables>) {
       db
         .deleteFrom('decisions')
         .where('id_scope', '=', parameter<string>('idScope'))
+        .where('share', '=', parameter<string>('share'))
         .where('id', '<=', (of) =>
           of
             .selectFrom('decisions as kept')
             .select('kept.id')
             .where('kept.id_scope', '=', parameter<string>('idScope'))
+            .where('kept.share', '=', parameter<string>('share'))
             .orderBy('kept.id', 'desc')
             .limit(1)
             .offset(parameter<number>('count')),
@@ -75,7 +78,7 @@ export function decisionsTable(db: Kysely<Tables>) {
       },
     }),
     writer: (record: Recorder): Writer['decisions'] => ({
-      add: (idScope, decision) => {
+      add: (idScope, share, decision) => {
         const { time, registrationId, trackingId } = decision
         record(compiled.add, {
           idScope,
@@ -83,11 +86,12 @@ export function decisionsTable(db: Kysely<Tables>) {
           key: keyOf(registrationId),
           trackingId,
           document: JSON.stringify(decision),
+          share,
         })
       },
-      keep: (idScope, { since, count }) => {
+      keep: (idScope, { since, counts }) => {
         record(compiled.deleteOlder, { idScope, before: idPrefix(since) })
-        record(compiled.deleteBeyond, { idScope, count })
+        for (const [share, count] of counts) record(compiled.deleteBeyond, { idScope, share, count })
       },
     }),
   }

@@ -18,7 +18,7 @@ export interface Tables {
   listed_revocations: { id_scope: string; authority: string; serial: string; list: string; document: string }
   access_tokens: { key: string; document: string }
   token_issuers: { key: string; document: string }
-  decisions: { id_scope: string; id: string; key: string; tracking_id: string; document: string }
+  decisions: { id_scope: string; id: string; key: string; tracking_id: string; document: string; share: string }
   usage: { id_scope: string; day: string; kind: string; node: string; operations: number }
 }
 
@@ -99,4 +99,8 @@ export const migrations = [
      id_scope text, authority text, serial text, list text, document text not null,
      primary key (id_scope, authority, serial, list));
    create index listed_revocations_of_list on listed_revocations (id_scope, list, authority, serial)`,
+  // Whose the older ones are, nobody wrote down: strangers do not push them out.
+  `alter table decisions add column share text not null default 'known';
+   update decisions set share = 'stranger' where id_scope = '';
+   create index decisions_of_share on decisions (id_scope, share, id)`,
 ]

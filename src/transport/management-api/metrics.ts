@@ -1,8 +1,9 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { CertificateExpiry } from '../../enrollment/ca-certificate-expiry.ts'
 import type { LinkHealth } from '../../hub/guard.ts'
-import type { Decision } from '../../model/decision.ts'
+import type { Decision, DecisionShare } from '../../model/decision.ts'
 import type { Clocks } from '../../model/timestamp.ts'
+import type { Counted } from '../../registration/decision-journal.ts'
 import type { Reader } from '../../store/store.ts'
 import type { HttpApi } from '../../wire/http.ts'
 import type { Route } from './route.ts'
@@ -16,7 +17,9 @@ export interface Measured extends Clocks {
   readonly hubs: () => readonly LinkHealth[]
   readonly certificates: () => Promise<readonly CertificateExpiry[]>
   /** Decision records that could not be kept. */
-  readonly decisionsLost: () => number
+  readonly decisionsLost: () => Readonly<Record<DecisionShare, number>>
+  /** Attempts that were counted instead of recorded singly. */
+  readonly decisionsCounted: () => readonly Counted[]
 }
 
 /** What is counted as it happens, and the route that tells it all. */
@@ -135,7 +138,7 @@ type Look<T extends string> = (set: (labels: Partial<Record<T, string>>, value: 
 
 /** What is asked for at the moment of the question. */
 function gauges(
-  { store, clock, monotonic, running, throttled, hubs, certificates, decisionsLost }: Measured,
+  { store, clock, monotonic, running, throttled, hubs, certificates, decisionsLost, decisionsCounted }: Measured,
   registers: Registry[],
 ): void {
   const gauge = <T extends string>(name: string, help: string, labelNames: T[], look: Look<T>) =>
@@ -181,7 +184,15 @@ function gauges(
   gauge('dps_cert_expiry_seconds', 'Seconds until a certificate expires.', ['instance', 'name'], async (set) => {
     for (const { instance, name, expires } of await certificates()) set({ instance, name }, (expires - clock()) / 1000)
   })
-  total('dps_decisions_lost_total', 'Decision records that could not be kept.', [], (set) => set({}, decisionsLost()))
+  total('dps_decisions_lost_total', 'Decision records that could not be kept.', ['share'], (set) => {
+    for (const [share, times] of Object.entries(decisionsLost())) set({ share }, times)
+  })
+  const help = 'Attempts of a flood that were counted instead of logged and recorded singly.'
+  total('dps_decisions_counted_total', help, ['instance', 'reason'], async (set) => {
+    for (const { idScope, reason, times } of decisionsCounted()) {
+      set({ instance: (await store.services.byIdScope(idScope))?.name ?? none, reason }, times)
+    }
+  })
 
   let counts: { readonly at: number; readonly of: readonly (readonly [string, string, number])[] } | undefined
   const counted = async () => {

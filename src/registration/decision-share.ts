@@ -1,0 +1,35 @@
+import type { Decision, DecisionShare } from '../model/decision.ts'
+import { isRegistrationId, type IdScope } from '../model/identifiers.ts'
+import type { Reader } from '../store/store.ts'
+
+/** A decision, the instance whose record it is, and its share there. */
+export interface Shared {
+  readonly of: IdScope
+  readonly share: DecisionShare
+  readonly decision: Decision
+}
+
+/** Records of attempts at an ID scope that nobody has: strangers can fill this much, and no instance's share. */
+export const unattributed: IdScope = ''
+
+/** True if the proof was accepted, whatever became of the attempt then. Nothing has to be read for it. */
+export function wasAccepted({ findings, outcome, attestation }: Decision): boolean {
+  if (outcome === 'challenged') return false
+  return attestation === '(resumed)' || findings.some(({ step }) => step === 'attested')
+}
+
+/** Find out whose a decision is that was not accepted. */
+export async function sharedDecision(decision: Decision, store: Reader): Promise<Shared> {
+  const { idScope, registrationId } = decision
+  if (!(await store.services.byIdScope(idScope))) return { of: unattributed, share: 'stranger', decision }
+  const share = (await isKnown(idScope, registrationId, store)) ? 'known' : 'stranger'
+  return { of: idScope, share, decision }
+}
+
+async function isKnown(idScope: IdScope, registrationId: string, store: Reader): Promise<boolean> {
+  if (!isRegistrationId(registrationId)) return false
+  return (
+    (await store.enrollments.get(idScope, registrationId)) !== undefined ||
+    (await store.registrations.get(idScope, registrationId)) !== undefined
+  )
+}
