@@ -1,8 +1,9 @@
-import { enrollmentId, type AttestationMechanism, type Enrollment } from '../model/enrollment.ts'
+import type { AttestationMechanism, Enrollment, IndividualEnrollment } from '../model/enrollment.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Reader } from '../store/store.ts'
 import type { AttestationKind, Attested, Presented, Proof, Verdict } from './attestation.ts'
 import { refuseRevoked } from './revocation.ts'
+import { unproven } from './unproven.ts'
 
 /** The kinds of attestation that are offered, by the name of their mechanism. */
 export type AttestationKinds = {
@@ -11,34 +12,53 @@ export type AttestationKinds = {
 
 /**
  * Find the enrollment that permits this device and have its kind check the proof. An individual enrollment for the
- * registration ID decides alone: whatever becomes of it, no group is asked. [device-wire §6.2, §7.3; service-wire §9.4]
+ * registration ID decides alone: whatever becomes of it, no group lets the device in. Whoever proves nothing is answered alike,
+ * after the same work, whatever is enrolled. [device-wire §6.2, §7.3; service-wire §9.4]
  */
 export async function attest(presented: Presented, kinds: AttestationKinds, store: Reader): Promise<Verdict> {
-  const { service, registrationId, credential, trail } = presented
+  const { service, registrationId, credential } = presented
   if (credential.kind === 'none')
     throw new Refusal('CredentialMissing', 'no token, no certificate and no TPM keys were sent')
+  const offered = Object.values(kinds).filter((kind) => kind.reads(credential))
+  for (const kind of offered) kind.check?.(presented)
 
   const individual = await store.enrollments.get(service.idScope, registrationId)
-  if (individual) {
-    trail.note({
-      step: 'candidate',
-      enrollment: registrationId,
-      found: `individual enrollment, ${individual.attestation.type}`,
-    })
-    return verdict(
-      presented,
-      individual,
-      await kindOf(individual, presented, kinds).individual(presented, individual.attestation),
-      store,
+  const { enrollment, proof } = await revealingNothing(presented, individual, offered, () =>
+    individual ? byIndividual(presented, individual, offered) : byGroup(presented, offered),
+  )
+  return verdict(presented, enrollment, proof, store)
+}
+
+interface Found {
+  readonly enrollment: Enrollment
+  readonly proof: Proof
+}
+
+async function byIndividual(
+  presented: Presented,
+  individual: IndividualEnrollment,
+  offered: readonly AttestationKind[],
+): Promise<Found> {
+  const { attestation, registrationId } = individual
+  const found = `individual enrollment, ${attestation.type}`
+  presented.trail.note({ step: 'candidate', enrollment: registrationId, found })
+  const kind = offered.find(({ type }) => type === attestation.type)
+  if (!kind) {
+    throw new Refusal(
+      'AttestationTypeMismatch',
+      `the enrollment ${registrationId} asks for ${attestation.type}; the device sent a ${presented.credential.kind}`,
     )
   }
+  return { enrollment: individual, proof: await kind.individual(presented, attestation) }
+}
 
-  for (const kind of Object.values(kinds)) {
-    if (!kind.reads(credential)) continue
+async function byGroup(presented: Presented, offered: readonly AttestationKind[]): Promise<Found> {
+  const { registrationId, credential, trail } = presented
+  for (const kind of offered) {
     const match = await kind.group(presented)
     if (!match) continue
     trail.note({ step: 'candidate', enrollment: match.group.enrollmentGroupId, found: `group, ${kind.type}, vouches` })
-    return verdict(presented, match.group, match, store)
+    return { enrollment: match.group, proof: match }
   }
   if ('tpm' in credential && credential.tpm) {
     throw new Refusal('TpmEnrollmentNotFound', `no individual TPM enrollment has the registration ID ${registrationId}`)
@@ -49,13 +69,42 @@ export async function attest(presented: Presented, kinds: AttestationKinds, stor
   )
 }
 
-function kindOf(enrollment: Enrollment, { credential }: Presented, kinds: AttestationKinds): AttestationKind {
-  const kind = kinds[enrollment.attestation.type]
-  if (kind?.reads(credential)) return kind
-  throw new Refusal(
-    'AttestationTypeMismatch',
-    `the enrollment ${enrollmentId(enrollment)} asks for ${enrollment.attestation.type}; the device sent a ${credential.kind}`,
-  )
+/**
+ * Whoever fails must not learn what is enrolled under a guessed name, neither from the answer nor from its time: what was
+ * spared is done in vain, and the answer depends on what was sent alone.
+ */
+async function revealingNothing(
+  presented: Presented,
+  individual: IndividualEnrollment | undefined,
+  offered: readonly AttestationKind[],
+  find: () => Promise<Found>,
+): Promise<Found> {
+  try {
+    return await find()
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    const unnoted = { ...presented, trail: { note: () => {}, end: () => {} } }
+    const spared = offered.flatMap((kind) => [
+      ...(individual?.attestation.type === kind.type ? [] : [() => kind.individual(unnoted, kind.decoy)]),
+      ...(individual ? [() => kind.group(unnoted)] : []),
+    ])
+    let throttled = error.reason === 'Throttled' ? error : undefined
+    for (const attempt of spared) {
+      const failed = await refusalOf(attempt)
+      if (failed?.reason === 'Throttled') throttled ??= failed
+    }
+    throw throttled ?? unproven(error, presented.credential)
+  }
+}
+
+async function refusalOf(attempt: () => Promise<unknown>): Promise<Refusal | undefined> {
+  try {
+    await attempt()
+    return undefined
+  } catch (error) {
+    if (error instanceof Refusal) return error
+    throw error
+  }
 }
 
 async function verdict(presented: Presented, enrollment: Enrollment, proof: Proof, store: Reader): Promise<Verdict> {

@@ -85,6 +85,10 @@ export interface AttestationKind<M extends AttestationMechanism = AttestationMec
   readonly type: M['type']
   /** Whether a credential is of this kind at all. */
   readonly reads: (credential: Credential) => boolean
+  /** Refuse what is wrong on the face of it, before anything is looked up; absent: nothing is. */
+  readonly check?: (presented: Presented) => void
+  /** Fits no credential: stands in where none of this kind is enrolled, so that looking in vain takes as long. */
+  readonly decoy: M
   /** Check the proof against an individual enrollment. */
   readonly individual: (presented: Presented, mechanism: M) => Promise<Proof>
   /** Find the group that vouches for the device; undefined if none of this kind does. */

@@ -1,18 +1,31 @@
+import { randomBytes } from 'node:crypto'
 import type { SymmetricKeyMechanism } from '../model/enrollment.ts'
 import { registrationKey } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
-import { sameBytes, Secret } from '../model/secret.ts'
+import { Secret } from '../model/secret.ts'
 import type { Clock } from '../model/timestamp.ts'
 import type { Reader } from '../store/store.ts'
-import { expectedSignature, type SasToken } from '../wire/sas-token.ts'
-import type { AttestationKind, Presented } from './attestation.ts'
+import type { AttestationKind } from './attestation.ts'
+import type { FailureBudget } from './failure-budget.ts'
+import { deriveDeviceKey, groupSearch, signedBy } from './group-search.ts'
 import { presentedToken } from './token.ts'
 
 /** Shared access signatures made with an enrollment's key, or with a key derived from a group's. [device-wire §6] */
-export function symmetricKey(store: Reader, clock: Clock): AttestationKind<SymmetricKeyMechanism> {
+export function symmetricKey(
+  store: Reader,
+  clock: Clock,
+  budget: FailureBudget,
+): AttestationKind<SymmetricKeyMechanism> {
+  const search = groupSearch(store, budget)
   return {
     type: 'symmetricKey',
     reads: (credential) => credential.kind === 'token',
+    check: (presented) => void presentedToken(presented, clock),
+    decoy: {
+      type: 'symmetricKey',
+      primaryKey: new Secret(randomBytes(32)),
+      secondaryKey: new Secret(randomBytes(32)),
+    },
 
     individual: async (presented, mechanism) => {
       const token = presentedToken(presented, clock)
@@ -21,36 +34,8 @@ export function symmetricKey(store: Reader, clock: Clock): AttestationKind<Symme
     },
 
     group: async (presented) => {
-      const { service, trail } = presented
-      const token = presentedToken(presented, clock)
-      const groups = await store.enrollmentGroups.withAttestation(service.idScope, 'symmetricKey')
-      const spellings = await spellingsOf(presented, store)
-      for (const group of groups) {
-        const { attestation, enrollmentGroupId } = group
-        if (attestation.type !== 'symmetricKey') continue
-        for (const spelling of spellings) {
-          const keys = derivedKeys(attestation, spelling)
-          if (signedBy(token, keys.primaryKey) || signedBy(token, keys.secondaryKey)) {
-            return { group, evidence: { derivedFrom: spelling } }
-          }
-        }
-        if (signedBy(token, attestation.primaryKey) || signedBy(token, attestation.secondaryKey)) {
-          throw new Refusal(
-            'TokenSignedWithGroupKey',
-            `the token was signed with a key of the group ${enrollmentGroupId} itself; derive the device's key from it`,
-          )
-        }
-        trail.note({
-          step: 'candidate',
-          enrollment: enrollmentGroupId,
-          found: 'group, symmetricKey: neither derived key signed the token',
-        })
-      }
-      if (groups.length === 0) return undefined
-      throw new Refusal(
-        'TokenSignatureInvalid',
-        `there is no individual enrollment, and none of ${groups.length} symmetric key groups has a key that signed the token`,
-      )
+      const vouched = await search(presented, presentedToken(presented, clock))
+      return vouched && { group: vouched.group, evidence: { derivedFrom: vouched.derivedFrom } }
     },
 
     knownCredentials: (mechanism, member) => {
@@ -70,31 +55,9 @@ export function symmetricKey(store: Reader, clock: Clock): AttestationKind<Symme
   }
 }
 
-/** `HMAC-SHA256(group key, registration ID as UTF-8)`. [device-wire §6.3] */
-export function deriveDeviceKey(groupKey: Secret, registrationId: string): Secret {
-  return new Secret(groupKey.hmac(registrationId))
-}
-
 function derivedKeys({ primaryKey, secondaryKey }: SymmetricKeyMechanism, registrationId: string) {
   return {
     primaryKey: deriveDeviceKey(primaryKey, registrationId),
     secondaryKey: deriveDeviceKey(secondaryKey, registrationId),
   }
-}
-
-/**
- * IDs are compared without regard to case, keys are not: whoever derived the key may have used the ID as the device sends it,
- * in lower case, or as it was first registered. [device-wire §6.3]
- */
-async function spellingsOf({ service, registrationId }: Presented, store: Reader): Promise<ReadonlySet<string>> {
-  const spellings = new Set([registrationId, registrationKey(registrationId)])
-  if (spellings.size > 1) {
-    const registration = await store.registrations.get(service.idScope, registrationId)
-    if (registration) spellings.add(registration.registrationId)
-  }
-  return spellings
-}
-
-function signedBy(token: SasToken, key: Secret): boolean {
-  return sameBytes(token.signature, expectedSignature(token, key))
 }

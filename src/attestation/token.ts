@@ -7,14 +7,18 @@ import { quoted, shown } from '../wire/printable.ts'
 /** Seconds that a device's clock may be behind ours. [device-wire §6.2] */
 const skew = 300
 
+/** Each credential is looked at more than once: on its face, and by every kind that reads it. */
+const parsed = new WeakMap<Presented['credential'], SasToken>()
+
 /**
  * The shared access signature a device sent, checked in everything but its signature: form, expiry, resource, key name.
  * [device-wire §6.2]
  */
 export function presentedToken({ credential, service, registrationId }: Presented, clock: Clock): SasToken {
   if (credential.kind !== 'token') throw new Refusal('CredentialMissing', 'no token was sent')
-  const token = parseSasToken(credential.token)
+  const token = parsed.get(credential) ?? parseSasToken(credential.token)
   if (!token) throw new Refusal('TokenMalformed', 'the token has no readable sr, sig and se')
+  parsed.set(credential, token)
 
   const late = Math.floor(clock() / 1000) - token.expiry
   if (late >= skew) throw new Refusal('TokenExpired', `the token expired ${late} s ago; is the device's clock right?`)

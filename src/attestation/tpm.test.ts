@@ -9,6 +9,7 @@ import { Secret } from '../model/secret.ts'
 import type { Clocks } from '../model/timestamp.ts'
 import { signSasToken } from '../wire/sas-token.ts'
 import type { Challenge, Credential, Presented } from './attestation.ts'
+import { unlimitedBudget } from './failure-budget.ts'
 import { tpm } from './tpm.ts'
 
 const hour = 3600 * 1000
@@ -43,7 +44,7 @@ test('a nonce is good in its own hour and the next, and refused after that', asy
 test('a clock that is set, in either direction, takes no nonce from a device that is at work with it', async () => {
   for (const jump of jumps) {
     const time = testClocks(start)
-    const kind = tpm(time, secret)
+    const kind = tpm(time, secret, unlimitedBudget)
     const proof = await kind.individual(presented({ kind: 'tpm', tpm: device }), mechanism(device))
     assert.ok('challenge' in proof)
     const nonce = device.unwrap(Buffer.from((await proof.challenge()).authenticationKey, 'base64'))
@@ -72,7 +73,7 @@ test('a nonce belongs to one registration, one ID scope and one service', async 
   }
   await refuses('NonceInvalid', prove(signedFor('0neA/registrations/dev-02'), at, { registrationId: 'dev-02' }))
   await refuses('NonceInvalid', prove(signedFor('0neB/registrations/dev-01'), at, { idScope: '0neB' }))
-  const foreign = tpm(at, new Secret(Buffer.alloc(32, 8)))
+  const foreign = tpm(at, new Secret(Buffer.alloc(32, 8)), unlimitedBudget)
   await refuses('NonceInvalid', foreign.individual(presented({ kind: 'token', token }), mechanism(device)))
   await prove(signedFor('0neA/registrations/DEV-01'), at, { registrationId: 'DEV-01' })
 })
@@ -99,7 +100,7 @@ test('keys that are no keys are refused by name', async () => {
 })
 
 test('the hub key is wrapped for the device that registered, and a key that no TPM takes is refused', () => {
-  const kind = tpm(clockAt(start), secret)
+  const kind = tpm(clockAt(start), secret, unlimitedBudget)
   const evidence = {
     endorsementKey: device.endorsementKey.toString('base64'),
     storageRootKey: device.storageRootKey.toString('base64'),
@@ -111,14 +112,17 @@ test('the hub key is wrapped for the device that registered, and a key that no T
 })
 
 test('a device whose storage root key nobody knows is refused before anything is done at a hub', () => {
-  const kind = tpm(clockAt(start), secret)
+  const kind = tpm(clockAt(start), secret, unlimitedBudget)
   const known = { ...mechanism(device), storageRootKey: device.storageRootKey.toString('base64') }
   assert.deepEqual(kind.hubCredential(known, { storageRootKey: known.storageRootKey }), { type: 'hubKey' })
   assert.throws(() => kind.hubCredential(mechanism(device), {}), { reason: 'StorageRootKeyMalformed' })
 })
 
 async function challenged(from: Chip, clocks: Clocks): Promise<{ challenge: Challenge; nonce: Buffer }> {
-  const proof = await tpm(clocks, secret).individual(presented({ kind: 'tpm', tpm: from }), mechanism(from))
+  const proof = await tpm(clocks, secret, unlimitedBudget).individual(
+    presented({ kind: 'tpm', tpm: from }),
+    mechanism(from),
+  )
   assert.ok('challenge' in proof)
   const challenge = await proof.challenge()
   assert.equal(challenge.keyName, 'registration')
@@ -131,7 +135,7 @@ async function answered(from: Chip, clocks: Clocks) {
 }
 
 async function prove(credential: Credential, clocks: Clocks, of: { registrationId?: string; idScope?: string } = {}) {
-  const proof = await tpm(clocks, secret).individual(presented(credential, of), mechanism(device))
+  const proof = await tpm(clocks, secret, unlimitedBudget).individual(presented(credential, of), mechanism(device))
   return { evidence: 'evidence' in proof ? proof.evidence : undefined }
 }
 

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import type { TpmMechanism } from '../model/enrollment.ts'
 import { registrationKey } from '../model/identifiers.ts'
 import { Refusal, type RefusalReason } from '../model/refusal.ts'
@@ -9,11 +9,14 @@ import { authenticationKey } from '../wire/tpm/authentication-key.ts'
 import { longestHmacKey } from '../wire/tpm/hmac-key.ts'
 import { MalformedTpmStructure } from '../wire/tpm/reader.ts'
 import { parseStorageKey, type StorageKey } from '../wire/tpm/storage-key.ts'
-import type { AttestationKind, Evidence, Presented } from './attestation.ts'
+import type { AttestationKind, Credential, Evidence, Presented, TpmKeys } from './attestation.ts'
+import type { FailureBudget } from './failure-budget.ts'
 import { presentedToken } from './token.ts'
 
 /** Milliseconds that a nonce is handed out; it stays good for as long again. [device-wire §5.2] */
 const generation = 60 * 60 * 1000
+/** What wrapping a nonce for a TPM costs, beside looking at a group. */
+const trialsOfChallenge = 20
 /** A clock may be set more than once in an hour. */
 const mostGenerations = 4
 /** Part six of the blob has to fit two SASL frames with the rest. [device-wire §5.3] */
@@ -24,26 +27,28 @@ const longestUri = 64
  * nonce is derived from `nonceSecret`, which all nodes share, and belongs to one ID scope, registration and endorsement key.
  * Individual enrollments only. [device-wire §5]
  */
-export function tpm(clocks: Clocks, nonceSecret: Secret): AttestationKind<TpmMechanism> {
+export function tpm(clocks: Clocks, nonceSecret: Secret, budget: FailureBudget): AttestationKind<TpmMechanism> {
   const { clock } = clocks
   const generations = nonceGenerations(clocks)
   return {
     type: 'tpm',
     reads: ({ kind }) => kind === 'tpm' || kind === 'token',
+    check: ({ credential }) => void (credential.kind === 'tpm' && sentKeys(credential)),
+    decoy: { type: 'tpm', endorsementKey: randomBytes(32).toString('base64') },
 
     individual: async (presented, mechanism) => {
       const { credential, service } = presented
       const enrolled = Buffer.from(mechanism.endorsementKey, 'base64')
-      const keys = 'tpm' in credential ? credential.tpm : undefined
-      const endorsementKey = keys && readKey(keys.endorsementKey, 'EndorsementKeyMalformed')
+      const { endorsementKey, storageRootKey } = sentKeys(credential)
       if (endorsementKey && !sameBytes(endorsementKey.bytes, enrolled)) {
         const found = `expected the endorsement key ${digest(enrolled)}, found ${digest(endorsementKey.bytes)} (SHA-256)`
         throw new Refusal('EndorsementKeyMismatch', found)
       }
-      const storageRootKey = keys && readKey(keys.storageRootKey, 'StorageRootKeyMalformed')
       if (credential.kind === 'tpm' && endorsementKey && storageRootKey) {
         const key = nonce(presented, enrolled, generations.handOut(), nonceSecret).reveal()
         const uri = (service.hostNames[0] ?? '').slice(0, longestUri)
+        // Whoever knows the endorsement key can ask for as many as it likes.
+        budget.charge(presented, trialsOfChallenge)
         const challenge = () => authenticationKey({ endorsementKey, storageRootKey, key, uri }).toString('base64')
         return { challenge: async () => ({ authenticationKey: challenge(), keyName: 'registration' }) }
       }
@@ -126,6 +131,27 @@ function nonce(
 function evidence(mechanism: TpmMechanism, sent: StorageKey | undefined): Evidence {
   const storageRootKey = sent ? sent.bytes.toString('base64') : mechanism.storageRootKey
   return { endorsementKey: mechanism.endorsementKey, storageRootKey }
+}
+
+interface SentKeys {
+  readonly endorsementKey?: StorageKey
+  readonly storageRootKey?: StorageKey
+}
+
+const parsed = new WeakMap<TpmKeys, SentKeys>()
+
+/** The keys that came along, read once for each request. */
+function sentKeys(credential: Credential): SentKeys {
+  const keys = 'tpm' in credential ? credential.tpm : undefined
+  if (!keys) return {}
+  const known = parsed.get(keys)
+  if (known) return known
+  const read = {
+    endorsementKey: readKey(keys.endorsementKey, 'EndorsementKeyMalformed'),
+    storageRootKey: readKey(keys.storageRootKey, 'StorageRootKeyMalformed'),
+  }
+  parsed.set(keys, read)
+  return read
 }
 
 function readKey(bytes: Buffer, reason: RefusalReason): StorageKey {

@@ -45,6 +45,8 @@ export function x509(
   return {
     type: 'x509',
     reads: (credential) => credential.kind === 'certificate',
+    check: (presented) => void presentedChain(presented),
+    decoy: { type: 'x509', of: 'clientCertificates' },
 
     individual: async (presented, mechanism) => {
       const [leaf, ...intermediates] = presentedChain(presented)

@@ -7,6 +7,7 @@ import { lowestLatency } from '../allocation/lowest-latency.ts'
 import { staticConfiguration } from '../allocation/static.ts'
 import type { AttestationKinds } from '../attestation/attest.ts'
 import { attestationKind } from '../attestation/attestation.ts'
+import { failureBudget } from '../attestation/failure-budget.ts'
 import { symmetricKey } from '../attestation/symmetric-key.ts'
 import { tpm } from '../attestation/tpm.ts'
 import { x509 } from '../attestation/x509.ts'
@@ -145,10 +146,11 @@ export async function openHubward(
   }
   const avoids = configuration.brokenHubs === 'avoid'
   const custom = opened.adopt(customCode(configuration, data, automatic, monotonic), (code) => code.close()).policy
+  const budget = failureBudget(configuration.groupTrials, monotonic)
   const attestation: AttestationKinds = {
-    symmetricKey: attestationKind(symmetricKey(store, clock)),
+    symmetricKey: attestationKind(symmetricKey(store, clock, budget)),
     x509: attestationKind(x509(store, clock, certificatePolicy(configuration, log))),
-    tpm: attestationKind(tpm(clocks, await deploymentKey(store, 'tpm-nonce'))),
+    tpm: attestationKind(tpm(clocks, await deploymentKey(store, 'tpm-nonce'), budget)),
   }
   const allocation: Allocation = {
     policies: { ...automatic, custom },

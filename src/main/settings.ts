@@ -83,7 +83,7 @@ export const settings = {
     50,
     0,
     1000,
-    'Milliseconds between a request over MQTT or AMQP and its answer, at least. The Java SDK can miss what comes sooner than 50.',
+    'Milliseconds between a request over MQTT or AMQP and its answer, at least, and of one over HTTPS that is refused. The Java SDK can miss what comes sooner than 50.',
   ),
   hubPatience: number(
     'hub-patience',
@@ -211,6 +211,14 @@ export const settings = {
     'HUBWARD_CERTIFICATE_LENIENCY',
     leniencies,
     'What of an old fleet is let through, with a warning at the start and with each device: SHA-1 signatures, RSA keys from 1024 bits, CA certificates as devices, CAs whose extended key usage lacks client authentication, critical extensions that are not known.',
+  ),
+  groupTrials: number(
+    'group-trials',
+    'HUBWARD_GROUP_TRIALS',
+    10_000,
+    100,
+    1_000_000,
+    'What attempts that fail may cost: symmetric key groups looked at per second in search of the one that vouches, of which an instance has half, an address a quarter, and a device at its address a twentieth. Who fails beyond it is told 429; a device that is known is not held up by it.',
   ),
   limits: choice(
     'limits',

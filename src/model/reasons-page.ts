@@ -14,7 +14,10 @@ export function reasonsPage(): string {
   return `# Why Hubward says no
 
 A device or a client is told the code and the message; the operator is told the reason, with what was expected and what was
-found: \`hubward explain <registration or tracking id>\`, \`GET …/decisions\`, or the log. This page is made by \`npm run docs\`.
+found: \`hubward explain <registration or tracking id>\`, \`GET …/decisions\`, or the log. Whoever has
+proven nothing hears one answer for each kind of credential, whatever the reason, so that it does not learn what is enrolled:
+401002 Unauthorized to a token, 401002 Invalid certificate. to a certificate, 404201 Enrollment not found. to TPM keys. This
+page is made by \`npm run docs\`.
 
 ## What a device may meet
 

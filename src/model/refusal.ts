@@ -124,7 +124,7 @@ export type RefusalReason = keyof typeof refusals
 /**
  * The one error that is thrown on purpose. `detail` is for the operator's eyes: what was expected against what was found,
  * never a secret; what was found stands in it `quoted` or `shown` (src/wire/printable.ts). `said` replaces the public message
- * where the wire wants a particular one.
+ * where the wire wants a particular one; `as` has it told as if for another reason, where the true one would tell too much.
  */
 export class Refusal extends Error {
   override readonly name = 'Refusal'
@@ -141,13 +141,14 @@ export class Refusal extends Error {
   constructor(
     reason: RefusalReason,
     detail: string,
-    options: { said?: string; retryAfter?: number; info?: Readonly<Record<string, string>> } = {},
+    options: { said?: string; as?: RefusalReason; retryAfter?: number; info?: Readonly<Record<string, string>> } = {},
   ) {
     super(`${reason}: ${detail}`)
     this.reason = reason
     this.detail = detail
-    this.errorCode = refusals[reason][0]
-    this.publicMessage = options.said ?? refusals[reason][1]
+    const [errorCode, message] = refusals[options.as ?? reason]
+    this.errorCode = errorCode
+    this.publicMessage = options.said ?? message
     this.retryAfter = options.retryAfter
     this.info = options.info
   }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Credential, Presented } from '../attestation/attestation.ts'
+import { unproven } from '../attestation/unproven.ts'
 import type { Protocol, Trail } from '../model/decision.ts'
 import { isRegistrationId, registrationKey } from '../model/identifiers.ts'
 import { admitsAddress } from '../model/ip-filter.ts'
@@ -49,7 +50,10 @@ export async function admit(request: DeviceRequest, store: Reader, trail: Trail)
   if (!service) {
     const name = createHash('sha256').update(idScope).digest('hex').slice(0, 12)
     const shown = idScopeShape.test(idScope) ? idScope : `of no valid form (sha256 ${name}…)`
-    throw new Refusal('IdScopeUnknown', `no provisioning service has the ID scope ${shown}`)
+    throw unproven(
+      new Refusal('IdScopeUnknown', `no provisioning service has the ID scope ${shown}`),
+      request.credential,
+    )
   }
   if (!admitsAddress(service, request.remoteAddress, 'deviceApi')) {
     throw new Refusal('AddressNotAllowed', `${request.remoteAddress} is rejected by a rule of ${service.name}`)

@@ -163,6 +163,7 @@ function open({ onLog, world }: { onLog?: () => void; world?: World } = {}): Wor
 const kind = {
   type: 'symmetricKey',
   reads: () => true,
+  decoy: { type: 'symmetricKey', primaryKey: new Secret(Buffer.alloc(32)), secondaryKey: new Secret(Buffer.alloc(32)) },
   individual: async () => ({ evidence: {} }),
   group: async () => undefined,
   hubCredential: () => sas,

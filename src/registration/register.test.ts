@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import { memoryHub, type MemoryHub } from '../../test/fixtures/memory-hub.ts'
 import { evenlyWeighted } from '../allocation/evenly-weighted.ts'
 import { attestationKind, type Credential } from '../attestation/attestation.ts'
+import { unlimitedBudget } from '../attestation/failure-budget.ts'
 import { symmetricKey } from '../attestation/symmetric-key.ts'
 import type { Decision } from '../model/decision.ts'
 import type { AttestationMechanism, IndividualEnrollment } from '../model/enrollment.ts'
@@ -154,7 +155,7 @@ async function within({ tpm = false }, work: (service: Service) => Promise<void>
       store,
       attestation: tpm
         ? { tpm: attestationKind(challenging(told)) }
-        : { symmetricKey: attestationKind(symmetricKey(store, Date.now)) },
+        : { symmetricKey: attestationKind(symmetricKey(store, Date.now, unlimitedBudget)) },
       allocation: { policies: { hashed: evenlyWeighted }, broken: () => undefined },
       hubs: () => hub,
       patience: 5000,
@@ -195,6 +196,7 @@ function challenging(told: string[]) {
   }
   return {
     type: 'tpm',
+    decoy: { type: 'tpm', endorsementKey: '' },
     reads: ({ kind }: Credential) => kind === 'tpm',
     individual: async () => ({ challenge }),
     group: async () => undefined,

@@ -4,7 +4,7 @@ import type { DeviceRequest } from '../registration/admit.ts'
 import { readPlain, type SaslMechanism, type SaslMechanisms } from '../wire/amqp/sasl.ts'
 import { askStorageRootKey, askToken, readTpmOpening } from '../wire/amqp/sasl-tpm.ts'
 import type { Peer } from '../wire/peer.ts'
-import { newTrackingId, type DeviceTransport } from './answer.ts'
+import { newTrackingId, whenAnswerable, type DeviceTransport } from './answer.ts'
 import { quoted } from '../wire/printable.ts'
 
 /** Whom an address names. */
@@ -38,7 +38,7 @@ export function deviceSasl(transport: DeviceTransport, peer: Peer): SaslMechanis
   })
 
   const prove = async (device: Device, credential: Credential): Promise<Identity | undefined> =>
-    unlessRefused(async () => {
+    unlessRefused(transport, async () => {
       await transport.registrar.authenticate(request(device, credential))
       return { device, credential }
     })
@@ -64,7 +64,7 @@ export function deviceSasl(transport: DeviceTransport, peer: Peer): SaslMechanis
     const device = { idScope, registrationId }
     const keys = { endorsementKey, storageRootKey }
     const credential: Credential = { kind: 'tpm', tpm: keys }
-    const answer = await unlessRefused(() => transport.registrar.register(request(device, credential)))
+    const answer = await unlessRefused(transport, () => transport.registrar.register(request(device, credential)))
     if (!answer) return undefined
     // Disabled: what was not proven is not challenged for either, and the device is told in answer to its request.
     if ('operation' in answer) return { device, credential }
@@ -96,12 +96,14 @@ export function readAddress(address: string): Device | undefined {
 }
 
 /** SASL has no words for a reason: a refusal is an outcome, and the reason is in the operator's log. */
-async function unlessRefused<T>(attempt: () => Promise<T>): Promise<T | undefined> {
+async function unlessRefused<T>(transport: DeviceTransport, attempt: () => Promise<T>): Promise<T | undefined> {
+  const received = transport.monotonic()
   try {
     return await attempt()
   } catch (error) {
-    if (error instanceof Refusal) return undefined
-    throw error
+    if (!(error instanceof Refusal)) throw error
+    await whenAnswerable(received, transport)
+    return undefined
   }
 }
 

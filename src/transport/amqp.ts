@@ -11,7 +11,7 @@ import type { AmqpError } from '../wire/amqp/performatives.ts'
 import type { AmqpClient, AmqpLink, AmqpOutcome, AmqpService } from '../wire/amqp/service.ts'
 import type { Peer } from '../wire/peer.ts'
 import { deviceSasl, readAddress, type Device, type Identity } from './amqp-sasl.ts'
-import { newTrackingId, refused, type DeviceTransport } from './answer.ts'
+import { newTrackingId, refused, whenAnswerable, type DeviceTransport } from './answer.ts'
 import { operationJson, readRegisterBody } from './device-json.ts'
 import { quoted, shown } from '../wire/printable.ts'
 
@@ -66,9 +66,11 @@ function client(identity: Identity, peer: Peer, transport: DeviceTransport): Amq
 
   async function request(message: AmqpMessage, link: AmqpLink): Promise<AmqpOutcome> {
     const trackingId = newTrackingId()
+    const received = transport.monotonic()
     try {
       return { reply: await answer(message, link, trackingId) }
     } catch (error) {
+      await whenAnswerable(received, transport)
       return { rejected: amqpError(error, attemptOf({ ...identity, device }, peer, trackingId), transport) }
     }
   }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import { Refusal } from '../model/refusal.ts'
 import type { Clocks } from '../model/timestamp.ts'
 import type { Registrar } from '../registration/registrar.ts'
@@ -11,7 +12,7 @@ export interface DeviceTransport extends Clocks {
   readonly onFault: (fault: unknown, trackingId: string) => void
   /** Seconds that a device is asked to wait before it polls. The real service says 3. [device-wire §2.3] */
   readonly retryAfter: number
-  /** Milliseconds between a request and its answer over MQTT and AMQP, at least. Java misses what comes sooner. [device-wire §3.8] */
+  /** Milliseconds between a request and its answer over MQTT and AMQP, at least; over HTTPS if it is refused. Java misses what comes sooner. [device-wire §3.8] */
   readonly answerDelay: number
 }
 
@@ -20,6 +21,18 @@ export const largestRequest = 96 * 1024
 
 /** Seconds that a throttled device is asked to stay away when nothing better is known. */
 const throttledFor = 5
+
+/**
+ * Settles when an answer to what came at this moment of the monotonic clock may be sent. Whoever proves nothing is not answered
+ * sooner on any wire, so that the time of the answer tells little of what was looked at for it.
+ */
+export async function whenAnswerable(
+  received: number,
+  { monotonic, answerDelay }: Pick<DeviceTransport, 'monotonic' | 'answerDelay'>,
+): Promise<void> {
+  const wait = received + answerDelay - monotonic()
+  if (wait > 0) await delay(wait)
+}
 
 /** How a request that threw is answered; that there was one is told, and what is not a refusal is reported. */
 export function refused(

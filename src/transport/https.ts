@@ -3,7 +3,7 @@ import { Refusal } from '../model/refusal.ts'
 import type { DeviceRequest } from '../registration/admit.ts'
 import type { Attempt } from '../registration/trail.ts'
 import { header, type HttpApi, type HttpRequest, type HttpResponse } from '../wire/http.ts'
-import { largestRequest, newTrackingId, refused, type DeviceTransport } from './answer.ts'
+import { largestRequest, newTrackingId, refused, whenAnswerable, type DeviceTransport } from './answer.ts'
 import { challengeJson, operationJson, readRegisterBody, registrationJson, type RegisterBody } from './device-json.ts'
 import { shown } from '../wire/printable.ts'
 
@@ -14,9 +14,11 @@ export function deviceHttps(transport: DeviceTransport): HttpApi {
     largestBody: largestRequest,
     handle: async (request) => {
       const trackingId = newTrackingId()
+      const received = transport.monotonic()
       try {
         return respond(trackingId, await dispatch(request, trackingId, transport))
       } catch (error) {
+        await whenAnswerable(received, transport)
         const { status, json, errorCode, retryAfter } = refused(error, attemptOf(request, trackingId), transport)
         return respond(trackingId, { status, json, retryAfter, headers: { 'x-ms-error-code': String(errorCode) } })
       }

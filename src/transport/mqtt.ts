@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { presentedChain } from '../attestation/x509.ts'
 import type { Credential } from '../attestation/attestation.ts'
 import { isRegistrationId, registrationKey } from '../model/identifiers.ts'
@@ -8,7 +7,7 @@ import type { Attempt } from '../registration/trail.ts'
 import { connack, subscriptionRefused, type Connect, type Publish } from '../wire/mqtt/packets.ts'
 import { MalformedPacket } from '../wire/mqtt/reader.ts'
 import type { Admission, MqttConnection, MqttService, MqttSession } from '../wire/mqtt/connection.ts'
-import { largestRequest, newTrackingId, refused, type DeviceTransport } from './answer.ts'
+import { largestRequest, newTrackingId, refused, whenAnswerable, type DeviceTransport } from './answer.ts'
 import { operationJson, readRegisterBody } from './device-json.ts'
 import { quoted } from '../wire/printable.ts'
 
@@ -61,8 +60,7 @@ function session(
   async function answer(request: Request, received: number): Promise<void> {
     const trackingId = newTrackingId()
     const { status, json, retryAfter } = await outcome(request, trackingId)
-    const wait = received + transport.answerDelay - transport.monotonic()
-    if (wait > 0) await delay(wait)
+    await whenAnswerable(received, transport)
     // A response that nobody subscribed to has nowhere to go. [device-wire §3.2]
     if (!subscribed) return
     const later = retryAfter === undefined ? '' : `&retry-after=${retryAfter}`
