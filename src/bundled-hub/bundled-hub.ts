@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Database } from '../sqlite/database.ts'
+import { Database, type DatabaseOptions } from '../sqlite/database.ts'
 import type { HttpApi } from '../wire/http.ts'
 import type { MqttService } from '../wire/mqtt/connection.ts'
 import { Connections } from './connections.ts'
@@ -24,6 +24,7 @@ export interface BundledHubOptions {
   readonly onFault: (fault: unknown) => void
   /** How many bytes of telemetry are kept for reading, of all hubs together; 256 MiB if not said. */
   readonly telemetryBytes?: number
+  readonly database?: DatabaseOptions
 }
 
 /** Small IoT Hubs in one database; disposing it cuts every device and waits for the last write. */
@@ -37,6 +38,8 @@ export interface BundledHub extends HttpApi, AsyncDisposable {
   readonly handle: HttpApi['handle']
   /** True if a request with this path is the hub's to answer. */
   readonly owns: HttpApi['owns']
+  /** Settles when a write to the database was durable; rejects if none can be made now. */
+  readonly tryWrite: () => Promise<void>
   /** The device side; undefined for a CONNECT whose user name does not begin with one of the host names. */
   readonly mqtt: MqttService
 }
@@ -49,7 +52,7 @@ const largestBody = 1 << 20
 export async function openBundledHub(options: BundledHubOptions): Promise<BundledHub> {
   const { directory, hostNames, clock, onFault, telemetryBytes = usualTelemetryBytes } = options
   await mkdir(directory, { recursive: true })
-  const database = Database.open(join(directory, 'hub.db'), migrations)
+  const database = Database.open(join(directory, 'hub.db'), migrations, options.database)
   const telemetry = new Telemetry(database, telemetryBytes)
   const hubs = new Map<string, Hub>()
   const newHostNames: string[] = []
@@ -68,6 +71,7 @@ export async function openBundledHub(options: BundledHubOptions): Promise<Bundle
     handle: (request) => handleRequest(services, request, clock, onFault),
     owns: isHubPath,
     largestBody,
+    tryWrite: () => database.write([]),
     mqtt: hubService(hubs),
     [Symbol.asyncDispose]: async () => {
       for (const { connections } of hubs.values()) connections.closeAll()

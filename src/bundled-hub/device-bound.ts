@@ -1,4 +1,5 @@
-import { type Database, type Row, UnmetExpectation, type Write } from '../sqlite/database.ts'
+import { type Database, type Row, UnmetExpectation } from '../sqlite/database.ts'
+import type { Write } from '../sqlite/transactions.ts'
 import type { Hub } from './hub.ts'
 import { HubRefusal } from './hub-refusal.ts'
 import { existing } from './registry.ts'

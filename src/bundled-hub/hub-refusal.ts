@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { Unwritable } from '../sqlite/unwritable.ts'
 import type { HttpResponse } from '../wire/http.ts'
 
 /** What an IoT Hub refuses with: HTTP status and error code by the name its clients look for. [service-wire §12.2] */
@@ -44,6 +45,11 @@ export class HubRefusal extends Error {
   get code(): number {
     return refusals[this.refusal][1]
   }
+}
+
+/** What is thrown where nothing can be written, as a refusal; anything else as it is. Who watches the database has told of it. */
+export function asRefusal(thrown: unknown): unknown {
+  return thrown instanceof Unwritable ? new HubRefusal('ServiceUnavailable', 'nothing can be written now') : thrown
 }
 
 /** How a refusal is spelled on HTTP. [service-wire §12.2] */

@@ -1,4 +1,5 @@
-import type { Database, Row, Write } from '../sqlite/database.ts'
+import type { Database, Row } from '../sqlite/database.ts'
+import type { Write } from '../sqlite/transactions.ts'
 import { type Authentication, clientOf, type Identity } from './identity.ts'
 import { Key } from './key.ts'
 import { storedTwin, type Twin, twinParameters } from './twin.ts'

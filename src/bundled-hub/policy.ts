@@ -1,4 +1,5 @@
-import type { Database, Write } from '../sqlite/database.ts'
+import type { Database } from '../sqlite/database.ts'
+import type { Write } from '../sqlite/transactions.ts'
 import { Key } from './key.ts'
 
 export type Right = 'RegistryRead' | 'RegistryWrite' | 'ServiceConnect' | 'DeviceConnect'

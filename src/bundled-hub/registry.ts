@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto'
-import { UnmetExpectation, type Write } from '../sqlite/database.ts'
+import { UnmetExpectation } from '../sqlite/database.ts'
+import type { Write } from '../sqlite/transactions.ts'
 import { matches, type IfMatch } from './etag.ts'
 import type { Hub } from './hub.ts'
 import { HubRefusal } from './hub-refusal.ts'

@@ -1,4 +1,5 @@
-import { type Database, UnmetExpectation, type Write } from '../sqlite/database.ts'
+import { type Database, UnmetExpectation } from '../sqlite/database.ts'
+import type { Write } from '../sqlite/transactions.ts'
 import { HubRefusal } from './hub-refusal.ts'
 
 const attempts = 100

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { busy, causeOf } from '../sqlite/unwritable.ts'
 import { ConfigurationError } from './configuration.ts'
 
 /**
@@ -9,13 +10,17 @@ import { ConfigurationError } from './configuration.ts'
  */
 export function holdDataFolder(folder: string): Disposable {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const lock = new DatabaseSync(join(folder, 'in-use.db'))
+  const file = join(folder, 'in-use.db')
+  const lock = new DatabaseSync(file)
   try {
     lock.exec('begin exclusive')
-  } catch {
+  } catch (error) {
     lock.close()
+    const { text, resultCode, errno } = causeOf(error, file)
     throw new ConfigurationError(
-      `data is ${folder}, which another Hubward is using; stop that one, or give another folder with --data`,
+      resultCode === busy
+        ? `data is ${folder}, which another Hubward is using; stop that one, or give another folder with --data`
+        : `data is ${folder}, where nothing can be written: ${text}${errno === undefined ? '' : ` (${errno})`}`,
     )
   }
   return { [Symbol.dispose]: () => lock.close() }

@@ -63,7 +63,7 @@ import { firstInstance, type FirstInstance } from './first-start.ts'
 import { hubTransport } from './hub-transport.ts'
 import { probeLinks, watchedHubs } from './hub-links.ts'
 import { latencySources } from './latency-sources.ts'
-import { logDecision } from './log.ts'
+import { databaseLog, isToldByStore, logDecision } from './log.ts'
 import { administratorToken, openManagement, watchCertificates } from './management.ts'
 import { allowedFor } from './outbound.ts'
 import { sampledLog } from './sampled-log.ts'
@@ -110,8 +110,11 @@ export async function openHubward(
 
   await using opened = new AsyncDisposableStack()
   const sampled = opened.use(sampledLog(log, monotonic, configuration.refusalsTold))
-  const onFault = sampled.fault
-  const store = opened.use(cachedStore(openSqliteStore(data), monotonic, cacheFreshFor))
+  const onFault = (fault: unknown, trackingId?: string) => {
+    if (!isToldByStore(fault)) sampled.fault(fault, trackingId)
+  }
+  const database = { tell: databaseLog(log), acceptLoss: configuration.acceptDataLoss === 'yes' }
+  const store = opened.use(cachedStore(openSqliteStore(data, database), monotonic, cacheFreshFor))
   const audit = openAuditFile(data, auditRetention(configuration), clocks)
   const usualLimits = presets[configuration.limits]
   const limits = throttle((service) => limitsOf(service, usualLimits), store, monotonic)
@@ -125,7 +128,9 @@ export async function openHubward(
       onFault,
     }),
   )
-  const bundledHub = opened.use(await openBundledHub({ directory: data, hostNames: hubNames, clock, onFault }))
+  const bundledHub = opened.use(
+    await openBundledHub({ directory: data, hostNames: hubNames, clock, onFault, database }),
+  )
   const hubConnectionStrings = hubNames.map((hostName) => bundledHub.connectionString(hostName))
   const first = await firstInstance(store, deviceHost, bundledHub, clock)
 
@@ -268,7 +273,15 @@ export async function openHubward(
         ...whatIfRoutes({ ...clocks, store, attestation, allocation }),
         ...usageRoutes(store, clock),
         ...limitRoutes(store, usualLimits),
-        ...healthRoutes(store, onFault),
+        ...healthRoutes(
+          [
+            { otherwise: 'the store cannot be read', attempt: store.services.all },
+            { otherwise: 'the store cannot be written', attempt: () => store.transact(() => {}) },
+            { otherwise: 'the bundled hub cannot be written', attempt: bundledHub.tryWrite },
+          ],
+          monotonic,
+          onFault,
+        ),
         ...measures.routes,
         ...hubRoutes({ store, attestation, hubs, monotonic, registrar: register, health: guard.health }),
       ],

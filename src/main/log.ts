@@ -1,7 +1,9 @@
 import pino, { type DestinationStream, type Logger } from 'pino'
 import { prettyFactory } from 'pino-pretty'
 import type { Decision } from '../model/decision.ts'
-import { refusals } from '../model/refusal.ts'
+import { Refusal, refusals } from '../model/refusal.ts'
+import type { Report } from '../sqlite/condition.ts'
+import { Unwritable } from '../sqlite/unwritable.ts'
 import { printable, printableJson, shown } from '../wire/printable.ts'
 import { isError, stackLines, thrownMembers, titleOf, type Thrown } from './thrown.ts'
 
@@ -91,6 +93,19 @@ export function logDecision(log: Logger, decision: Decision): void {
     case 'fault':
       return log.error({ decision }, `fault ${who} [tracking id ${trackingId}]${more}`)
   }
+}
+
+/** Tells of the databases: what ails them, and when that is over. */
+export function databaseLog(log: Logger): (report: Report) => void {
+  return ({ kind, text, path, errno }) => {
+    const level = { trouble: 'error', notice: 'warn', recovery: 'info' } as const
+    log[level[kind]]({ database: { path, errno } }, text)
+  }
+}
+
+/** What is thrown to everybody who wanted to write is told once, by the database itself. */
+export function isToldByStore(thrown: unknown): boolean {
+  return thrown instanceof Unwritable || Refusal.isOfStore(thrown)
 }
 
 function failures({ findings }: Decision): string {

@@ -1,10 +1,11 @@
 import { rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { ConfigurationError, readConfiguration } from './configuration.ts'
+import { readConfiguration } from './configuration.ts'
 import { holdDataFolder } from './data-folder.ts'
 import { connectionFacts, portWarnings, welcome, writeConnectionFile } from './facts.ts'
 import { openHubward } from './hubward.ts'
 import { openLog } from './log.ts'
+import { startFailure } from './start-failure.ts'
 
 /** Serve until the process is asked to stop. */
 async function serve(): Promise<void> {
@@ -37,7 +38,5 @@ try {
   await serve()
 } catch (error) {
   process.exitCode = 1
-  process.stderr.write(
-    error instanceof ConfigurationError ? `${error.message}\n` : `${error instanceof Error ? error.stack : error}\n`,
-  )
+  process.stderr.write(`${startFailure(error)}\n`)
 }

@@ -18,6 +18,12 @@ const loopback = ['127.0.0.1', '127.0.0.2', '::1']
 /** Every setting, by its key in the configuration file. docs/configuration.md is made from this table. */
 export const settings = {
   data: text('data', 'HUBWARD_DATA', './data', 'The folder that everything is kept in.'),
+  acceptDataLoss: choice(
+    'accept-data-loss',
+    'HUBWARD_ACCEPT_DATA_LOSS',
+    ['no', 'yes'],
+    'Whether to go on with what is left of a database that lacks acknowledged writes or is damaged. For one start, after copying the folder.',
+  ),
   listen: list(
     'listen',
     'HUBWARD_LISTEN',

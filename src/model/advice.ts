@@ -285,4 +285,8 @@ export const advice = {
     'device',
     'The hub does not answer, or throttles. The device tries again by itself; look at the hub and the way to it.',
   ],
+  StoreUnavailable: [
+    'nobody',
+    'The log says which file cannot be written and why: make room on the disk, or end what holds the lock. No restart is needed; what was refused is tried again by devices, and by operators.',
+  ],
 } as const satisfies Record<RefusalReason, readonly [side: Side, remedy: string]>

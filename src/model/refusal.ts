@@ -117,6 +117,9 @@ export const refusals = {
   HubUnauthorized: [400209, 'The IoT hub refused the credentials of the provisioning service.'],
   HubRefused: [400000, 'The IoT hub refused the device.'],
   HubUnavailable: [503000, 'The IoT hub is not available.'],
+
+  // The service itself.
+  StoreUnavailable: [503001, 'The service is not available.'],
 } as const satisfies Record<string, readonly [errorCode: number, message: string]>
 
 export type RefusalReason = keyof typeof refusals
@@ -151,6 +154,11 @@ export class Refusal extends Error {
     this.publicMessage = options.said ?? message
     this.retryAfter = options.retryAfter
     this.info = options.info
+  }
+
+  /** True of what was thrown because the store cannot write now, which is told where it is noticed. */
+  static isOfStore(thrown: unknown): boolean {
+    return thrown instanceof Refusal && thrown.reason === 'StoreUnavailable'
   }
 
   /** The HTTP status; also the status in an MQTT response topic. */

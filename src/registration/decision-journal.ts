@@ -1,6 +1,7 @@
 import { settledClock } from '../model/clock-jump.ts'
 import { shares, type Decision, type DecisionShare } from '../model/decision.ts'
 import { registrationKey, type IdScope } from '../model/identifiers.ts'
+import { Refusal } from '../model/refusal.ts'
 import type { Clocks } from '../model/timestamp.ts'
 import type { Store } from '../store/store.ts'
 import { decisionQueue } from './decision-queue.ts'
@@ -39,7 +40,7 @@ export interface DecisionJournal extends AsyncDisposable {
   readonly lost: () => Readonly<Record<DecisionShare, number>>
   /** How many were counted instead of told singly, since the start, by instance and reason (or outcome, where there is none). */
   readonly counted: () => readonly Counted[]
-  /** Settles when everything recorded so far is in the store. */
+  /** Settles when everything recorded so far is in the store, or the store cannot write. */
   readonly written: () => Promise<void>
 }
 
@@ -62,7 +63,13 @@ const sweepEvery = 60 * 60 * 1000
 /** Milliseconds in which those who ask make what was counted be told once. */
 const flushEvery = 10_000
 
-/** A journal in the store. What cannot be written is reported and lost: decisions are told, registrations are kept. */
+/** Milliseconds between tries while the store cannot write. */
+const longPause = 5000
+
+/**
+ * A journal in the store. While that cannot write, records wait; what else cannot be written is reported and lost: decisions
+ * are told, registrations are kept.
+ */
 export function decisionJournal(parts: DecisionJournalParts): DecisionJournal {
   const { store, retention, clock, monotonic, toldPerMinute, onTold, onFault } = parts
   const waiting = decisionQueue()
@@ -81,6 +88,8 @@ export function decisionJournal(parts: DecisionJournalParts): DecisionJournal {
   /** The batch that is being written. */
   let current: Promise<void> | undefined
   let closed = false
+  /** The store could not write the last time. */
+  let stalled = false
 
   // One each, so that strangers cannot make the tallies of known devices be forgotten.
   const samplers = { known: samplerOf(), stranger: samplerOf() }
@@ -133,13 +142,13 @@ export function decisionJournal(parts: DecisionJournalParts): DecisionJournal {
     timer = undefined
     writing ??= drain().finally(() => {
       writing = undefined
-      if (!waiting.isEmpty()) timer ??= setTimeout(() => void write(), pause)
+      if (!waiting.isEmpty() && !closed) timer ??= setTimeout(() => void write(), stalled ? longPause : pause)
     })
     return writing
   }
 
   async function drain(): Promise<void> {
-    while (!waiting.isEmpty()) {
+    for (stalled = false; !waiting.isEmpty() && !stalled;) {
       current = settle(waiting.take(batch))
       await current
     }
@@ -149,6 +158,8 @@ export function decisionJournal(parts: DecisionJournalParts): DecisionJournal {
     try {
       await add(records)
     } catch (error) {
+      stalled = Refusal.isOfStore(error)
+      if (stalled) return waiting.putBack(records)
       for (const { share } of records) lost[share]++
       onFault(error)
     }
@@ -203,6 +214,7 @@ export function decisionJournal(parts: DecisionJournalParts): DecisionJournal {
     while (behind()) {
       void write()
       await current
+      if (stalled) return
     }
   }
 
@@ -232,6 +244,10 @@ export function decisionJournal(parts: DecisionJournalParts): DecisionJournal {
       await Promise.all(sharing)
       flush()
       await written()
+      if (waiting.isEmpty()) return
+      const left = waiting.take(Infinity)
+      for (const { share } of left) lost[share]++
+      onFault(new Error(`${left.length} decision records could not be written before the service stopped`))
     },
   }
 }

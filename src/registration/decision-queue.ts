@@ -7,6 +7,8 @@ export interface DecisionQueue {
   readonly add: (shared: Shared) => boolean
   /** The next ones in turn, of every share that has any. */
   readonly take: (most: number) => readonly Shared[]
+  /** What was taken and could not be written yet; it goes before the others. */
+  readonly putBack: (records: readonly Shared[]) => void
   readonly isEmpty: () => boolean
 }
 
@@ -39,6 +41,12 @@ export function decisionQueue(): DecisionQueue {
       // A third for each; what one does not need is for the others.
       const fair = shares.flatMap((share) => takeFrom(share, Math.floor(most / shares.length)))
       return shares.reduce((taken, share) => [...taken, ...takeFrom(share, most - taken.length)], fair)
+    },
+    putBack: (records) => {
+      for (const shared of records.toReversed()) {
+        bytes[shared.share] += bytesOf(shared.decision)
+        waiting[shared.share].unshift(shared)
+      }
     },
     isEmpty: () => shares.every((share) => waiting[share].length === 0),
   }

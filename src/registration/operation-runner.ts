@@ -1,6 +1,7 @@
 import type { Attested } from '../attestation/attestation.ts'
 import { settledClock } from '../model/clock-jump.ts'
 import { newOperationId, registrationKey } from '../model/identifiers.ts'
+import { Refusal } from '../model/refusal.ts'
 import type { Operation } from '../model/registration.ts'
 import type { RegistrationDependencies } from './dependencies.ts'
 import { orphanOf, orphanPause, removeOrphan } from './orphans.ts'
@@ -89,7 +90,8 @@ export function operationRunner(dependencies: RegistrationDependencies, runOpera
   function begin(attested: Attested, operation: Operation, purpose = purposeOf(attested), wait = 0): Run {
     const key = keyOf(operation)
     const beforeEnd = async () => {
-      await begun.promised
+      // A promise that could not be kept was not made.
+      await begun.promised?.catch(() => {})
       // What did not end in time is the next start's: a node that is stopping would end it without its hub.
       if (stopped) await new Promise(() => {})
       begun.ending = true
@@ -117,7 +119,13 @@ export function operationRunner(dependencies: RegistrationDependencies, runOpera
     run.promised ??= store.transact((write) =>
       write.operations.put({ ...run.operation, resume: resumeState(attested) }),
     )
-    await run.promised
+    try {
+      await run.promised
+    } catch (error) {
+      // Whoever joins the run later asks the store anew.
+      run.promised = undefined
+      throw error
+    }
     return shown(run)
   }
 
@@ -140,7 +148,11 @@ export function operationRunner(dependencies: RegistrationDependencies, runOpera
   function settle(operation: Operation, attempts = 0): void {
     const again = () => {
       waiting.delete(timer)
-      attempt(operation, attempts).catch((fault: unknown) => onFault(fault, operation.id))
+      attempt(operation, attempts).catch((fault: unknown) => {
+        // It is gone, and only that could not be written down: again, which ends the same.
+        if (Refusal.isOfStore(fault) && !stopped) settle(operation, attempts + 1)
+        else onFault(fault, operation.id)
+      })
     }
     const timer = setTimeout(again, attempts === 0 ? 0 : orphanPause(attempts, Math.random())).unref()
     waiting.add(timer)

@@ -147,7 +147,8 @@ async function planAndApply(
       onStep,
     })
   } catch (error) {
-    if (error instanceof Conflict) throw error
+    // What could not be written down says nothing about the device: it is refused, and asks again.
+    if (error instanceof Conflict || Refusal.isOfStore(error)) throw error
     if (error instanceof Refusal) {
       trail.note({ step: 'failure', reason: error.reason, found: error.detail })
       return { failure: { errorCode: error.errorCode, errorMessage: error.publicMessage } }

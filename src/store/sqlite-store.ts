@@ -1,6 +1,9 @@
 import { join } from 'node:path'
 import { DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from 'kysely'
-import { Database, UnmetExpectation, type Write } from '../sqlite/database.ts'
+import { Refusal } from '../model/refusal.ts'
+import { Database, type DatabaseOptions, UnmetExpectation } from '../sqlite/database.ts'
+import type { Write } from '../sqlite/transactions.ts'
+import { Unwritable } from '../sqlite/unwritable.ts'
 import { Conflict, type Store } from './store.ts'
 import { migrations, type Tables } from './tables/schema.ts'
 import { bind, type Querier } from './tables/statement.ts'
@@ -18,9 +21,12 @@ const compiled = compileTables(
   }),
 )
 
-/** The embedded store: one file, `hubward.db`, in this directory. */
-export function openSqliteStore(directory: string): Store {
-  const database = Database.open(join(directory, 'hubward.db'), migrations)
+/** Seconds after which whoever could not write may try again. */
+const retryAfter = 5
+
+/** The embedded store: one file, `hubward.db`, in this directory. Throws as `Database.open` does. */
+export function openSqliteStore(directory: string, options?: DatabaseOptions): Store {
+  const database = Database.open(join(directory, 'hubward.db'), migrations, options)
   const query: Querier = {
     all: async (statement, values) => database.all(statement.sql, bind(statement, values)),
     get: async (statement, values) => database.get(statement.sql, bind(statement, values)),
@@ -38,6 +44,7 @@ export function openSqliteStore(directory: string): Store {
         await database.write(writes)
       } catch (error) {
         if (error instanceof UnmetExpectation) throw new Conflict(writes[error.index]!.sql)
+        if (error instanceof Unwritable) throw new Refusal('StoreUnavailable', error.message, { retryAfter })
         throw error
       }
     },

@@ -15,8 +15,10 @@ import type { Usage } from '../model/usage.ts'
  */
 export interface Store extends Reader, AsyncDisposable {
   /**
-   * Run `work`, which notes down its writes, and commit them as one transaction. Settles after the commit is durable;
-   * rejects with Conflict, and with nothing written, if a precondition of one of the writes did not hold.
+   * Run `work`, which notes down its writes, and commit them as one transaction; one without any is a commit too, and so a try
+   * whether anything can be written. Settles after the commit is durable. Rejects with Conflict, and with nothing written, if
+   * a precondition of one of the writes did not hold; with the Refusal StoreUnavailable, and with nothing promised, if the
+   * store cannot write now.
    */
   readonly transact: (work: (writer: Writer) => void) => Promise<void>
 }

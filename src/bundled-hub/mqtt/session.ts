@@ -1,11 +1,12 @@
 import type { MqttConnection, MqttSession } from '../../wire/mqtt/connection.ts'
 import { type Connect, type Publish, subscriptionRefused } from '../../wire/mqtt/packets.ts'
 import { MalformedPacket } from '../../wire/mqtt/reader.ts'
-import type { Write } from '../../sqlite/database.ts'
+import type { Write } from '../../sqlite/transactions.ts'
+import { Unwritable } from '../../sqlite/unwritable.ts'
 import type { Connection, MethodAnswer } from '../connections.ts'
 import { completion, type DeviceBound, delivery, forgetSpent, waiting } from '../device-bound.ts'
 import type { Hub } from '../hub.ts'
-import { HubRefusal, refusalBody } from '../hub-refusal.ts'
+import { asRefusal, HubRefusal, refusalBody } from '../hub-refusal.ts'
 import { clientOf, type Identity } from '../identity.ts'
 import { activity, modelUpdate } from '../identity-table.ts'
 import { isJsonObject, type JsonObject, parseJson } from '../../wire/json.ts'
@@ -18,6 +19,8 @@ import { publicationOf, subscriptionOf, subscriptions, topicBase, twinAnswerTopi
 const largestTelemetry = 262_144
 /** What setTimeout can wait. */
 const longestWait = 2 ** 31 - 1
+/** Milliseconds after which messages that could not be counted as delivered are tried again. */
+const redeliverAfter = 5000
 const nothing = Buffer.alloc(0)
 
 /** A device's, or module's, dealings with its hub over one MQTT connection. [service-wire §13.2] */
@@ -34,6 +37,7 @@ export class DeviceSession implements MqttSession, Connection {
   /** Deliveries that wait for their PUBACK: packet identifier to sequence. */
   readonly #unacknowledged = new Map<number, number>()
   #delivered = 0
+  #redelivery: NodeJS.Timeout | undefined
   #lastCall = 0
   #expiry: NodeJS.Timeout | undefined
 
@@ -66,7 +70,13 @@ export class DeviceSession implements MqttSession, Connection {
 
   async subscribe(filters: readonly { filter: string; qos: number }[]): Promise<readonly number[]> {
     const granted = filters.map(({ filter, qos }) => subscriptionOf(this.#base, filter, qos))
-    await this.#subscriptions.add(granted.reduce<number>((sum, bits) => sum | (bits ?? 0), 0))
+    try {
+      await this.#subscriptions.add(granted.reduce<number>((sum, bits) => sum | (bits ?? 0), 0))
+    } catch (error) {
+      // A subscription that could not be kept is not granted; the client may ask again on this connection.
+      if (!(error instanceof Unwritable)) throw error
+      return filters.map(() => subscriptionRefused)
+    }
     return filters.map(({ qos }, index) => (granted[index] === undefined ? subscriptionRefused : Math.min(qos, 1)))
   }
 
@@ -109,6 +119,7 @@ export class DeviceSession implements MqttSession, Connection {
 
   closed(graceful: boolean): void {
     clearTimeout(this.#expiry)
+    clearTimeout(this.#redelivery)
     this.#hub.connections.remove(this.#client, this)
     for (const settle of this.#calls.values()) settle(undefined)
     this.#write(activity(this.#hub.name, this.#identity, this.#hub.clock()))
@@ -133,9 +144,20 @@ export class DeviceSession implements MqttSession, Connection {
 
   deliver(): void {
     if (this.#identity.moduleId !== '' || !this.#subscriptions.has(subscriptions.deviceBound)) return
-    const messages = waiting(this.#hub, this.#identity.deviceId, this.#delivered)
-    this.#delivered = messages.at(-1)?.sequence ?? this.#delivered
-    if (messages.length > 0) this.#deliver(messages).catch(this.#hub.onFault)
+    const before = this.#delivered
+    const messages = waiting(this.#hub, this.#identity.deviceId, before)
+    const last = messages.at(-1)?.sequence
+    if (last === undefined) return
+    this.#delivered = last
+    this.#deliver(messages).catch((fault: unknown) => {
+      // None of them was sent: the next delivery begins with them.
+      this.#delivered = Math.min(this.#delivered, before)
+      this.#redelivery ??= setTimeout(() => {
+        this.#redelivery = undefined
+        this.deliver()
+      }, redeliverAfter).unref()
+      this.#hub.onFault(fault)
+    })
   }
 
   invoke(method: string, payload: string, timeout: number): Promise<MethodAnswer | undefined> {
@@ -193,7 +215,8 @@ export class DeviceSession implements MqttSession, Connection {
   async #answer(rid: string, run: () => void | Promise<void>): Promise<void> {
     try {
       await run()
-    } catch (error) {
+    } catch (thrown) {
+      const error = asRefusal(thrown)
       if (!(error instanceof HubRefusal)) throw error
       this.#send(twinAnswerTopic(error.status, rid), refusalBody(error, this.#hub.clock()))
     }

@@ -31,9 +31,9 @@ export function openSubscriptions(
   let exists = present
   const change = async (changed: number): Promise<void> => {
     const same = changed === bits && exists
+    if (!clean && !same) await database.write([{ sql: upsert, parameters: [name, client, changed] }])
     bits = changed
     exists = true
-    if (!clean && !same) await database.write([{ sql: upsert, parameters: [name, client, bits] }])
   }
   return {
     present,

@@ -1,7 +1,7 @@
 import type { HttpRequest, HttpResponse } from '../../wire/http.ts'
 import { ifMatch } from '../etag.ts'
 import type { Hub } from '../hub.ts'
-import { HubRefusal } from '../hub-refusal.ts'
+import { asRefusal, HubRefusal } from '../hub-refusal.ts'
 import { clientOf } from '../identity.ts'
 import { identityName, identityRequest } from '../identity-request.ts'
 import { isJsonObject, type Json, type JsonObject, parseJson } from '../../wire/json.ts'
@@ -38,7 +38,8 @@ async function attempt(hub: Hub, item: Json, seen: Set<string>): Promise<JsonObj
     seen.add(clientOf(address))
     await perform(hub, address, object)
     return undefined
-  } catch (error) {
+  } catch (thrown) {
+    const error = asRefusal(thrown)
     if (!(error instanceof HubRefusal)) throw error
     return {
       deviceId: typeof object.id === 'string' ? object.id : '',

@@ -1,6 +1,6 @@
 import { header, type HttpRequest, type HttpResponse } from '../../wire/http.ts'
 import type { Hub } from '../hub.ts'
-import { HubRefusal, refusalResponse } from '../hub-refusal.ts'
+import { asRefusal, HubRefusal, refusalResponse } from '../hub-refusal.ts'
 import { authorize, isDevice, type VerifiedTokens } from './authorize.ts'
 import { type Operation, resourceAt } from './route.ts'
 
@@ -24,7 +24,8 @@ export async function handleRequest(
       throw new HubRefusal('InvalidProtocolVersion', 'api-version is missing or not of the form YYYY-MM-DD[-preview]')
     }
     return await operation.run(found.hub, request)
-  } catch (error) {
+  } catch (thrown) {
+    const error = asRefusal(thrown)
     if (error instanceof HubRefusal) return refusalResponse(error, clock())
     onFault(error)
     return refusalResponse(new HubRefusal('ServerError', 'the hub failed'), clock())

@@ -173,7 +173,12 @@ function failure(thrown: unknown, trackingId: string): HttpResponse {
   const error = { code: refusal?.reason ?? 'InternalError', message: refusal ? `${message} ${details}` : message }
   return {
     status,
-    headers: { ...commonHeaders(trackingId), ...jsonHeader, ...(status === 401 && challenge(refusal?.reason)) },
+    headers: {
+      ...commonHeaders(trackingId),
+      ...jsonHeader,
+      ...retryHeader(refusal),
+      ...(status === 401 && challenge(refusal?.reason)),
+    },
     body: toAsciiJson({ code: status, httpStatusCode, message, details, trackingId, error }),
   }
 }
@@ -181,6 +186,10 @@ function failure(thrown: unknown, trackingId: string): HttpResponse {
 /** [RFC 6750 §3] */
 function challenge(reason: RefusalReason | undefined): Readonly<Record<string, string>> {
   return { 'WWW-Authenticate': reason === 'ManagementTokenMissing' ? 'Bearer' : 'Bearer error="invalid_token"' }
+}
+
+function retryHeader(refusal: Refusal | undefined): Readonly<Record<string, string>> {
+  return refusal?.retryAfter === undefined ? {} : { 'Retry-After': String(Math.ceil(refusal.retryAfter)) }
 }
 
 const jsonHeader = { 'Content-Type': 'application/json; charset=utf-8', 'Cache-Control': 'no-store' }

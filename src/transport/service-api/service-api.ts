@@ -12,7 +12,7 @@ import { auditLine, type AuditLine, type Finished } from './audit.ts'
 import { authenticate, authorize, type BearerAuthority } from './authorization.ts'
 import { enrollmentGroups } from './enrollment-groups.ts'
 import { enrollments } from './enrollments.ts'
-import { metered } from './metered.ts'
+import { metered, owedUsage, type Owed } from './metered.ts'
 import { registrations } from './registrations.ts'
 import { largestBody, readApiVersion, readBody } from './request.ts'
 import { findRoute, idOf, segmentsOf, type Answer, type Route } from './route.ts'
@@ -44,7 +44,8 @@ const families = new Set(routes.map(({ path }) => path[0]))
  * it is given and never rejects. [service-wire §1-7]
  */
 export function serviceApi(parts: ServiceApiParts): HttpApi {
-  const { clock, monotonic, log } = parts
+  const { clock, monotonic, log, store } = parts
+  const owed = owedUsage(store)
   return {
     largestBody,
     owns: (path) => families.has(segmentsOf(path)?.[0]?.toLowerCase()),
@@ -58,7 +59,7 @@ export function serviceApi(parts: ServiceApiParts): HttpApi {
         apiVersion: (request.query.get('api-version') ?? '').slice(0, 40),
       }
       try {
-        const answer = await answerTo(request, call, parts)
+        const answer = await answerTo(request, call, { ...parts, owed })
         log.audit(auditLine({ ...call, ...moments(), answer }))
         return success(answer, call.trackingId)
       } catch (error) {
@@ -77,8 +78,12 @@ type Progress = {
   -readonly [Member in keyof Finished as Exclude<Member, 'now' | 'durationMs' | 'answer' | 'refused'>]: Finished[Member]
 }
 
-async function answerTo(request: HttpRequest, call: Progress, parts: ServiceApiParts): Promise<Answer> {
-  const { store, clock, rules = ordinaryRules, acceptAnyApiVersion = true } = parts
+async function answerTo(
+  request: HttpRequest,
+  call: Progress,
+  parts: ServiceApiParts & { readonly owed: Owed },
+): Promise<Answer> {
+  const { clock, rules = ordinaryRules, acceptAnyApiVersion = true } = parts
   const segments = segmentsOf(request.path)
   if (!segments) throw new Refusal('PathUnknown', 'the path cannot be decoded')
   const route = findRoute(routes, request.method, segments)
@@ -97,7 +102,7 @@ async function answerTo(request: HttpRequest, call: Progress, parts: ServiceApiP
   const wait = parts.throttle?.(service, route.cost?.(body) ?? 1)
   if (wait !== undefined) throw new Refusal('Throttled', 'service operations of this instance', { retryAfter: wait })
 
-  const bill = metered(store, service, route, clock)
+  const bill = metered(parts, service, route, clock)
   const decided = typeof rules === 'function' ? rules(service) : rules
   const instance = { idScope: service.idScope, store: bill.store, clock, rules: decided }
   const answer = await route.run({ request, caller, instance, id: call.id, body })

@@ -1,6 +1,12 @@
 import { DerMalformed, derTag, readDer, readSequence, type DerElement } from '../der.ts'
-import type { CertificateFields } from './certificate-fields.ts'
 import { readName, type Name } from './name.ts'
+
+/** What a certificate is named by. */
+export interface Named {
+  readonly subject: Name
+  /** The content of the alternative names. */
+  readonly extensions: { readonly subjectAltName?: Buffer }
+}
 
 /** Which names the certificates below a CA may have. [RFC 5280 §4.2.1.10] */
 export interface NameConstraints {
@@ -34,7 +40,7 @@ export function readNameConstraints(bytes: Buffer): NameConstraints {
  * The first name of a certificate that its CA's constraints do not allow, in words; undefined if all are allowed. Throws
  * DerMalformed if the certificate's alternative names cannot be read.
  */
-export function forbiddenName(constraints: NameConstraints, certificate: CertificateFields): string | undefined {
+export function forbiddenName(constraints: NameConstraints, certificate: Named): string | undefined {
   for (const name of namesOf(certificate)) {
     const permitted = constraints.permitted.filter((subtree) => sameForm(subtree, name))
     if (permitted.length > 0 && !permitted.some((subtree) => isWithin(name, subtree))) {
@@ -47,7 +53,7 @@ export function forbiddenName(constraints: NameConstraints, certificate: Certifi
 }
 
 /** The subject, its e-mail addresses, and the alternative names. The common name is no host name. */
-function namesOf({ subject, extensions }: CertificateFields): readonly GeneralName[] {
+function namesOf({ subject, extensions }: Named): readonly GeneralName[] {
   const alternatives = extensions.subjectAltName ? readSequence(extensions.subjectAltName, 'the alternative names') : []
   if (alternatives.length > mostNames) throw new DerMalformed(`there are more than ${mostNames} alternative names`)
   const emails = subject.attributes.filter(({ type }) => type === emailAddress)

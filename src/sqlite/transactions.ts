@@ -1,0 +1,23 @@
+import type { SQLInputValue } from 'node:sqlite'
+import type { Cause } from './unwritable.ts'
+
+/** One statement of a transaction. */
+export interface Write {
+  readonly sql: string
+  readonly parameters: readonly SQLInputValue[]
+  /** The number of rows it must change; another number undoes the whole transaction. */
+  readonly expect?: number
+}
+
+/** What the writing thread is told. */
+export interface ToWriter {
+  readonly transactions: readonly { readonly id: number; readonly statements: readonly Write[] }[]
+}
+
+/** What it answers. */
+export interface FromWriter {
+  /** `failed` is the index of the statement that did not meet its expectation, or what failed. */
+  readonly outcomes: readonly { readonly id: number; readonly failed?: number | Cause }[]
+  /** Why the witness lags behind: what was committed stands all the same. */
+  readonly unwitnessed?: Cause
+}
