@@ -31,7 +31,8 @@ export async function whenAnswerable(
   { monotonic, answerDelay }: Pick<DeviceTransport, 'monotonic' | 'answerDelay'>,
 ): Promise<void> {
   const wait = received + answerDelay - monotonic()
-  if (wait > 0) await delay(wait)
+  // A timer drops fractions of a millisecond, and the answer must not come before its time.
+  if (wait > 0) await delay(Math.ceil(wait))
 }
 
 /** How a request that threw is answered; that there was one is told, and what is not a refusal is reported. */
