@@ -58,6 +58,7 @@ import {
   proxiesOf,
 } from './configured.ts'
 import { customCode } from './custom-code.ts'
+import { openDoors } from './doors.ts'
 import { listFetcher } from './fetch-list.ts'
 import { firstInstance, type FirstInstance } from './first-start.ts'
 import { hubTransport } from './hub-transport.ts'
@@ -113,6 +114,7 @@ export async function openHubward(
   const onFault = (fault: unknown, trackingId?: string) => {
     if (!isToldByStore(fault)) sampled.fault(fault, trackingId)
   }
+  const doors = opened.use(openDoors(configuration, log, monotonic))
   const database = { tell: databaseLog(log), acceptLoss: configuration.acceptDataLoss === 'yes' }
   const store = opened.use(cachedStore(openSqliteStore(data, database), monotonic, cacheFreshFor))
   const audit = openAuditFile(data, auditRetention(configuration), clocks)
@@ -170,6 +172,7 @@ export async function openHubward(
     certificates: () => certificateExpiries(store),
     decisionsLost: journal.lost,
     decisionsCounted: journal.counted,
+    connections: () => ({ device: doors.devices.counts(), management: doors.management.counts() }),
   })
   const register = registrar({
     ...clocks,
@@ -233,6 +236,7 @@ export async function openHubward(
         mqtt: { wanted: configuration.mqttPort, otherwise: configuration.mqttFallbackPort },
         amqp: { wanted: configuration.amqpPort, otherwise: configuration.amqpFallbackPort },
       },
+      admission: doors.devices,
       isProxy: proxiesOf(configuration),
       http: [
         { owns: bundledHub.owns, handle: bundledHub.handle, largestBody: largestHubRequest },
@@ -265,6 +269,7 @@ export async function openHubward(
       authority,
       audit: audit.write,
       certificate,
+      admission: doors.management,
       hubs: (link) => hubs(link, monotonic() + configuration.hubPatience),
       fetchList,
       limits: (service) => limitsOf(service, usualLimits),

@@ -6,6 +6,7 @@ import type { IotHub } from '../hub/iot-hub.ts'
 import type { LinkedHub } from '../model/service.ts'
 import type { Clock, Clocks } from '../model/timestamp.ts'
 import type { Store } from '../store/store.ts'
+import type { Admission } from '../transport/admission/admission.ts'
 import { accessRoutes } from '../transport/management-api/access.ts'
 import { newAccessToken } from '../transport/management-api/access-token.ts'
 import { caCertificateRoutes } from '../transport/management-api/ca-certificates.ts'
@@ -33,6 +34,7 @@ export interface ManagementParts extends Clocks {
   /** Takes a line of the audit log. */
   readonly audit: (line: object) => void
   readonly certificate: ServerCertificate
+  readonly admission: Admission
   readonly hubs: (link: LinkedHub) => IotHub
   readonly fetchList: FetchList
   readonly limits: InstanceLimits
@@ -60,6 +62,7 @@ export async function openManagement(parts: ManagementParts): Promise<Management
     authority,
     audit,
     certificate,
+    admission,
     hubs,
     fetchList,
     limits,
@@ -94,7 +97,7 @@ export async function openManagement(parts: ManagementParts): Promise<Management
   })
   const address = managementAddress(configuration)
   const open = (port: number) =>
-    openManagementListener({ ...certificate, address, port, http: [...http, api], onFault })
+    openManagementListener({ ...certificate, address, port, http: [...http, api], admission, onFault })
   try {
     return await open(configuration.managementPort)
   } catch (error) {

@@ -1,16 +1,6 @@
 import { leniencies } from '../wire/x509/path-rules.ts'
-
-/** One setting: where it may stand, what it may be, and what it is when nobody says. */
-interface Setting<T> {
-  readonly flag: string
-  readonly environment: string
-  /** For the documentation and for the sentence that refuses a bad value. */
-  readonly expected: string
-  readonly fallback: T
-  readonly purpose: string
-  /** The value that this text says; undefined if it says none. */
-  readonly read: (text: string) => T | undefined
-}
+import { admissionSettings } from './admission-settings.ts'
+import { choice, choices, list, number, port, text, type Setting } from './setting.ts'
 
 const privateNetworks = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7']
 const loopback = ['127.0.0.1', '127.0.0.2', '::1']
@@ -290,6 +280,7 @@ export const settings = {
     '',
     'The domain below which new instances get the host name of their service API; without one, `device-host`, or `localhost` where that is an address.',
   ),
+  ...admissionSettings,
   log: choice('log', 'HUBWARD_LOG', ['text', 'json'], 'How the log is written.'),
 } as const
 
@@ -310,65 +301,4 @@ export function settingsTable(): string {
 /** Every setting with its key. */
 export function settingEntries(): [key: string, setting: Setting<unknown>][] {
   return Object.entries(settings)
-}
-
-function text(flag: string, environment: string, fallback: string, purpose: string): Setting<string> {
-  return { flag, environment, fallback, purpose, expected: 'text', read: (given) => given }
-}
-
-function list(
-  flag: string,
-  environment: string,
-  fallback: readonly string[],
-  purpose: string,
-): Setting<readonly string[]> {
-  const read = (given: string) => {
-    const values = given.split(',').map((value) => value.trim())
-    return values.every((value) => value !== '') ? values : undefined
-  }
-  return { flag, environment, fallback, purpose, expected: 'names separated by commas', read }
-}
-
-function choices<T extends string>(
-  flag: string,
-  environment: string,
-  all: readonly T[],
-  purpose: string,
-): Setting<readonly T[]> {
-  const read = (given: string) => {
-    const values = given.split(',').map((value) => all.find((one) => one === value.trim()))
-    return values.every((value) => value !== undefined) ? values : undefined
-  }
-  const expected = `any of ${all.map((one) => `\`${one}\``).join(', ')}, separated by commas`
-  return { flag, environment, fallback: [], purpose, expected, read }
-}
-
-function number(
-  flag: string,
-  environment: string,
-  fallback: number,
-  least: number,
-  most: number,
-  purpose: string,
-): Setting<number> {
-  const read = (given: string) => {
-    const value = Number(given)
-    return /^\d+$/.test(given) && value >= least && value <= most ? value : undefined
-  }
-  return { flag, environment, fallback, purpose, expected: `a whole number from ${least} to ${most}`, read }
-}
-
-function port(flag: string, environment: string, fallback: number, purpose: string): Setting<number> {
-  return number(flag, environment, fallback, 0, 65_535, purpose)
-}
-
-function choice<T extends string>(
-  flag: string,
-  environment: string,
-  [fallback, ...others]: readonly [T, ...T[]],
-  purpose: string,
-): Setting<T> {
-  const all = [fallback, ...others]
-  const read = (given: string) => all.find((one) => one === given)
-  return { flag, environment, fallback, purpose, expected: all.map((one) => `\`${one}\``).join(' or '), read }
 }

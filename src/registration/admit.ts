@@ -7,6 +7,7 @@ import { admitsAddress } from '../model/ip-filter.ts'
 import type { Json } from '../model/json.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Reader } from '../store/store.ts'
+import type { Standing } from '../wire/peer.ts'
 import { quoted } from '../wire/printable.ts'
 
 /** What a transport has read of a device's request; nothing of it has been checked. */
@@ -23,13 +24,15 @@ export interface DeviceRequest {
   readonly userAgent: string
   readonly remoteAddress: string
   readonly trackingId: string
+  /** Of the connection that it came on; absent: nobody wants to know. */
+  readonly standing?: Standing
 }
 
 const apiVersionShape = /^\d{4}-\d{2}-\d{2}(-preview)?$/
 
 /** Find the instance that a device asks for, and check that what it sent is well formed. [device-wire §1.2, §1.3] */
 export async function admit(request: DeviceRequest, store: Reader, trail: Trail): Promise<Presented> {
-  const { idScope, registrationId, bodyRegistrationId, apiVersion, ...rest } = request
+  const { idScope, registrationId, bodyRegistrationId, apiVersion, standing: _, ...rest } = request
   // Any date is taken: a future SDK must not break on a version we have not heard of. [device-wire §11.24]
   if (apiVersion === undefined || !apiVersionShape.test(apiVersion)) {
     throw new Refusal(

@@ -22,6 +22,7 @@ import { planInput, readPlanInput } from './plan-input.ts'
 import { recordOf } from './record.ts'
 import { abandonment, rollback, waitForAnother } from './rollback.ts'
 import { tracedHub } from './traced-hub.ts'
+import { tellFailure } from './standing.ts'
 import { beginTrail, endingOfThrown, markTold } from './trail.ts'
 
 /** What a device is answered with. */
@@ -59,10 +60,12 @@ export async function register(
         return { challenge }
       }
       case 'attested':
+        request.standing?.proved()
         return { operation: await operations.run(verdict.attested) }
     }
   } catch (error) {
     trail.end(endingOfThrown(error))
+    tellFailure(request.standing, error)
     markTold(error)
     throw error
   }

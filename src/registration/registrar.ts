@@ -105,5 +105,6 @@ async function authenticated(request: DeviceRequest, { store, attestation }: Reg
   const verdict = await attest(presented, attestation, store)
   if (verdict.is === 'challenged')
     throw new Refusal('CredentialMissing', 'TPM keys alone prove nothing; a token is needed')
+  if (verdict.is === 'attested') request.standing?.proved()
   return presented
 }

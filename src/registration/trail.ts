@@ -3,6 +3,8 @@ import { longestDecisionText, type Decision, type Ending, type Finding, type Tra
 import { Refusal } from '../model/refusal.ts'
 import type { Operation } from '../model/registration.ts'
 import type { Clocks } from '../model/timestamp.ts'
+import type { Standing } from '../wire/peer.ts'
+import { tellFailure } from './standing.ts'
 import { describeCredential } from './presented.ts'
 import { printable } from '../wire/printable.ts'
 
@@ -15,6 +17,8 @@ export type Attempt = Pick<
   readonly credential?: Credential
   /** Absent: to register. */
   readonly asked?: Decision['asked']
+  /** Of the connection that it came on; absent: nobody wants to know. */
+  readonly standing?: Standing
 }
 
 /** An instance may have hundreds of groups that were looked at in vain. */
@@ -103,6 +107,7 @@ export function tell(
 ): void {
   if (typeof thrown === 'object' && thrown !== null && told.has(thrown)) return
   beginTrail(attempt, dependencies, dependencies.onDecision).end(endingOfThrown(thrown))
+  tellFailure(attempt.standing, thrown)
   markTold(thrown)
 }
 

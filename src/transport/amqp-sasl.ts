@@ -34,6 +34,7 @@ export function deviceSasl(transport: DeviceTransport, peer: Peer): SaslMechanis
     protocol: 'Amqp',
     userAgent: '',
     remoteAddress: peer.remoteAddress,
+    standing: peer.standing,
     trackingId: newTrackingId(),
   })
 

@@ -85,6 +85,7 @@ function client(identity: Identity, peer: Peer, transport: DeviceTransport): Amq
       protocol: 'Amqp',
       userAgent: link.properties.get('com.microsoft:client-version') ?? '',
       remoteAddress: peer.remoteAddress,
+      standing: peer.standing,
       trackingId,
     }
     const operation = await run(message, asked, transport)
@@ -125,9 +126,9 @@ function bothSpellings<T>(seconds: T): readonly (readonly [string, T])[] {
   ]
 }
 
-function attemptOf({ device, credential }: Identity, { remoteAddress }: Peer, trackingId: string): Attempt {
+function attemptOf({ device, credential }: Identity, { remoteAddress, standing }: Peer, trackingId: string): Attempt {
   const { idScope, registrationId } = device ?? { idScope: '', registrationId: '' }
-  return { idScope, registrationId, credential, protocol: 'Amqp', userAgent: '', remoteAddress, trackingId }
+  return { idScope, registrationId, credential, protocol: 'Amqp', userAgent: '', remoteAddress, standing, trackingId }
 }
 
 function amqpError(error: unknown, attempt: Attempt, transport: DeviceTransport): AmqpError {

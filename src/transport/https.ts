@@ -51,6 +51,7 @@ async function dispatch(request: HttpRequest, trackingId: string, transport: Dev
     protocol: 'Http',
     userAgent: userAgentOf(request),
     remoteAddress: request.peer.remoteAddress,
+    standing: request.peer.standing,
     trackingId,
   }
   switch (resource) {
@@ -78,6 +79,7 @@ function attemptOf(request: HttpRequest, trackingId: string): Attempt {
     protocol: 'Http',
     userAgent: userAgentOf(request),
     remoteAddress: request.peer.remoteAddress,
+    standing: request.peer.standing,
     credential: credentialOf(request, {}),
   }
 }

@@ -10,8 +10,9 @@ import type { AmqpLimits, AmqpService } from '../wire/amqp/service.ts'
 import { pathOf, readRequest, sendResponse, type HttpApi } from '../wire/http.ts'
 import { MqttConnection, type ByteStream, type MqttLimits, type MqttService } from '../wire/mqtt/connection.ts'
 import type { Peer } from '../wire/peer.ts'
-import { behindProxy } from './behind-proxy.ts'
+import type { Admission } from './admission/admission.ts'
 import { streamOfSocket, streamOfWebSocket } from './byte-stream.ts'
+import { frontOf, type Passed } from './front.ts'
 import { webSockets, type Subprotocol } from './websocket.ts'
 
 /** What is served, and where. `Identity` is what the AMQP service knows its clients by. */
@@ -29,6 +30,8 @@ export interface Listening<Identity = unknown> {
   readonly mqttLimits: MqttLimits
   readonly amqp: AmqpService<Identity>
   readonly amqpLimits: AmqpLimits
+  /** Which connections are taken, and how long those are kept on which nobody proves who they are. */
+  readonly admission: Admission
   /** Load balancers that say by the PROXY protocol where a connection came from; absent: there are none. */
   readonly isProxy?: (address: string) => boolean
   readonly onFault: (fault: unknown) => void
@@ -63,7 +66,10 @@ interface Opened {
 /** What is spoken on a stream. */
 type Protocol = (stream: ByteStream, peer: Peer) => { receive(chunk: Buffer): void; streamClosed(): void }
 
-const handshakeTimeout = 30_000
+/** Milliseconds for the headers of a request, for all of it, and between two looks at how long they take. */
+const headersTimeout = 20_000
+const requestTimeout = 90_000
+const connectionsCheckingInterval = 5_000
 /** What a request under way is given when the service stops, and after what time nothing is waited for any more. */
 const finishTimeout = 1_000
 const drainTimeout = 5_000
@@ -76,12 +82,15 @@ export async function openListener<Identity>(listening: Listening<Identity>): Pr
   const tls = tlsOptions(listening)
   const peers = new WeakMap<Duplex, Peer>()
   const connections = new Set<Duplex>()
-  const proxies = listening.isProxy && behindProxy(listening.isProxy)
-  const admit = (socket: TLSSocket) => {
-    peers.set(socket, peerOf(socket, proxies?.of(socket)))
+  const front = frontOf(listening.admission, listening.isProxy)
+  const secured = (socket: TLSSocket) => {
+    socket.on('error', () => socket.destroy()) // a client that vanishes is no fault of ours
+    const passed = front.of(socket)
+    if (!passed) return socket.destroy()
+    passed.connection.secured()
+    peers.set(socket, peerOf(socket, passed))
     connections.add(socket)
     socket.on('close', () => connections.delete(socket))
-    socket.on('error', () => socket.destroy()) // a client that vanishes is no fault of ours
   }
   const peerBehind = (socket: Duplex) => peers.get(socket) ?? { remoteAddress: '', certificateChain: [] }
 
@@ -101,16 +110,16 @@ export async function openListener<Identity>(listening: Listening<Identity>): Pr
   const sockets = webSockets(largestMessage, { mqtt: overWebSocket(serveMqtt), amqpwsb10: overWebSocket(serveAmqp) })
 
   const openHttps = () => {
-    const server = createHttpsServer({ ...tls, maxHeaderSize: 32 * 1024 }, (incoming, outgoing) =>
+    const server = createHttpsServer({ ...tls, ...httpOptions }, (incoming, outgoing) =>
       serveHttp(incoming, outgoing, peerBehind(incoming.socket), listening),
     )
-    server.on('secureConnection', admit)
+    server.on('secureConnection', secured)
     server.on('upgrade', (request, socket, head) => sockets.upgrade(request, socket, head, peerBehind(socket)))
     return server
   }
   const openTls = (serve: Protocol) => () =>
     createTlsServer(tls, (socket) => {
-      admit(socket)
+      secured(socket)
       const connection = serve(streamOfSocket(socket), peerBehind(socket))
       socket.on('data', (chunk: Buffer) => connection.receive(chunk))
       socket.on('close', () => connection.streamClosed())
@@ -120,9 +129,13 @@ export async function openListener<Identity>(listening: Listening<Identity>): Pr
   const opening = (open: () => HttpsServer | TlsServer) => (): Server => {
     const server = open()
     // Node leaves the socket of a handshake that failed, or never began, to whoever listens here.
-    server.on('tlsClientError', (_, socket) => socket.destroy())
+    server.on('tlsClientError', (error, socket) => {
+      // Whoever only leaves has cost nothing yet.
+      if (codeOf(error)?.startsWith('ERR_SSL')) front.of(socket)?.connection.failed()
+      socket.destroy()
+    })
     speaking.push(server)
-    return proxies ? proxies.front(server) : server
+    return front.before(server)
   }
 
   const https = await listenEverywhere(opening(openHttps), listening.ports.https, listening.addresses)
@@ -135,9 +148,11 @@ export async function openListener<Identity>(listening: Listening<Identity>): Pr
     renew: (certificate) => {
       for (const server of servers) if (server instanceof TlsServer) server.setSecureContext(tlsOptions(certificate))
     },
-    [Symbol.asyncDispose]: () => drain([...servers], connections),
+    [Symbol.asyncDispose]: () => drain([...servers], connections, front.cut),
   }
 }
+
+const httpOptions = { maxHeaderSize: 32 * 1024, headersTimeout, requestTimeout, connectionsCheckingInterval }
 
 function tlsOptions({ key, certificate }: Pick<Listening, 'key' | 'certificate'>): TlsOptions {
   return {
@@ -154,16 +169,15 @@ function tlsOptions({ key, certificate }: Pick<Listening, 'key' | 'certificate'>
     secureOptions: constants.SSL_OP_NO_TICKET,
     // Without it TLS 1.3 answers wait for a delayed acknowledgement. [performance.md]
     noDelay: true,
-    handshakeTimeout,
   }
 }
 
 /** Read once, when the handshake is done: the call consumes the peer's chain. [client-findings, TLS] */
-function peerOf(socket: TLSSocket, source: string | undefined): Peer {
+function peerOf(socket: TLSSocket, { remoteAddress, connection }: Passed): Peer {
   const leaf = socket.getPeerX509Certificate()
   const certificateChain = leaf ? [bytesOf(leaf)] : []
   for (let at = leaf?.issuerCertificate; at; at = at.issuerCertificate) certificateChain.push(at.raw)
-  return { remoteAddress: (source ?? socket.remoteAddress ?? '').replace(/^::ffff:/, ''), certificateChain }
+  return { remoteAddress, certificateChain, standing: connection }
 }
 
 function serveHttp(
@@ -241,12 +255,12 @@ function codeOf(error: unknown): string | undefined {
 }
 
 /** Take nothing new, let what is under way finish, then end what is still connected, and cut what does not end. */
-async function drain(servers: readonly Server[], connections: ReadonlySet<Duplex>): Promise<void> {
+async function drain(servers: readonly Server[], connections: ReadonlySet<Duplex>, cutAll: () => void): Promise<void> {
   const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
   for (const server of servers) if (server instanceof HttpsServer) server.closeIdleConnections()
   // Ended, not cut: the Node SDK does not come back after a reset.
   const end = setTimeout(() => connections.forEach((socket) => socket.end()), finishTimeout)
-  const cut = setTimeout(() => connections.forEach((socket) => socket.destroy()), drainTimeout)
+  const cut = setTimeout(cutAll, drainTimeout)
   await Promise.all(closed)
   clearTimeout(end)
   clearTimeout(cut)

@@ -86,6 +86,7 @@ function session(
       ...identity,
       protocol: 'Mqtt',
       remoteAddress: connection.peer.remoteAddress,
+      standing: connection.peer.standing,
       trackingId,
     }
     if (operationId !== undefined) return registrar.status(device, operationId)
@@ -196,7 +197,7 @@ function attemptOf(
   }: Omit<Identity, 'apiVersion'> & { readonly credential: Credential },
   { peer }: MqttConnection,
 ): Attempt {
-  const { remoteAddress } = peer
+  const { remoteAddress, standing } = peer
   return {
     idScope,
     registrationId,
@@ -204,6 +205,7 @@ function attemptOf(
     credential,
     protocol: 'Mqtt',
     remoteAddress,
+    standing,
     trackingId: newTrackingId(),
   }
 }

@@ -3,4 +3,15 @@ export interface Peer {
   readonly remoteAddress: string
   /** What the client presented in the handshake: DER, leaf first, each followed by its issuer; empty without a certificate. */
   readonly certificateChain: readonly Buffer[]
+  /** Whoever bounds connections hears by this what became of the proofs on this one; absent: nobody does. */
+  readonly standing?: Standing
+}
+
+/** How a connection stands with whoever bounds connections. */
+export interface Standing {
+  /** Somebody on it has proved who they are. May be called any number of times. */
+  readonly proved: () => void
+  /** A proof was refused, or what should have come with one. */
+  readonly failed: () => void
+  readonly isProven: () => boolean
 }

@@ -17,7 +17,11 @@ export function hubService(hubs: ReadonlyMap<string, Hub>): MqttService {
     const { userName = '' } = connect
     const slash = userName.indexOf('/')
     const hub = slash < 0 ? undefined : hubs.get(userName.slice(0, slash).toLowerCase())
-    return hub && admit(hub, connect, connection, userName.slice(slash + 1))
+    if (!hub) return undefined
+    const admission = admit(hub, connect, connection, userName.slice(slash + 1))
+    if ('refused' in admission) connection.peer.standing?.failed()
+    else connection.peer.standing?.proved()
+    return admission
   }
 }
 

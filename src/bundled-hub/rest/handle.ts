@@ -19,6 +19,7 @@ export async function handleRequest(
     const path = segments(request.path)
     const operation = operationAt(path, request.method)
     allow(found.hub, found.tokens, request, path, operation)
+    request.peer.standing?.proved()
     if (request.overlong) throw new HubRefusal('MessageTooLarge', 'the body is too long')
     if (!apiVersion.test(request.query.get('api-version') ?? '')) {
       throw new HubRefusal('InvalidProtocolVersion', 'api-version is missing or not of the form YYYY-MM-DD[-preview]')
@@ -26,10 +27,16 @@ export async function handleRequest(
     return await operation.run(found.hub, request)
   } catch (thrown) {
     const error = asRefusal(thrown)
+    if (isFailure(error, request)) request.peer.standing?.failed()
     if (error instanceof HubRefusal) return refusalResponse(error, clock())
     onFault(error)
     return refusalResponse(new HubRefusal('ServerError', 'the hub failed'), clock())
   }
+}
+
+/** Whether it counts as a failed attempt: no proof, or a request that comes to nothing from somebody who has proved nothing. */
+function isFailure(error: unknown, { peer }: HttpRequest): boolean {
+  return error instanceof HubRefusal && (error.status === 401 || (error.status < 500 && !peer.standing?.isProven()))
 }
 
 function hostOf(request: HttpRequest): string {

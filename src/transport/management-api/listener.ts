@@ -1,5 +1,7 @@
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import type { Admission } from '../admission/admission.ts'
+import { frontOf } from '../front.ts'
 import { pathOf, readRequest, sendResponse, type HttpApi } from '../../wire/http.ts'
 
 export interface ManagementListening {
@@ -12,6 +14,8 @@ export interface ManagementListening {
   readonly port: number
   /** The first that owns a path answers; the last owns whatever is left. */
   readonly http: readonly HttpApi[]
+  /** Which connections are taken: its own share, so that nobody at the device ports keeps operators out. */
+  readonly admission: Admission
   readonly onFault: (fault: unknown) => void
 }
 
@@ -30,14 +34,14 @@ const drainTimeout = 2000
  * Open the control plane's own port: HTTPS, bearer tokens, nothing of it on a device port. Rejects if the port cannot be had.
  */
 export async function openManagementListener(listening: ManagementListening): Promise<ManagementListener> {
-  const { key, certificate, address, port, http, onFault } = listening
+  const { key, certificate, address, port, http, admission, onFault } = listening
+  const front = frontOf(admission)
   const server = createServer(
     { key, cert: certificate, minVersion: 'TLSv1.2', noDelay: true },
     (incoming, outgoing) => {
-      const peer = {
-        remoteAddress: (incoming.socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/i, ''),
-        certificateChain: [],
-      }
+      const passed = front.of(incoming.socket)
+      if (!passed) return void incoming.destroy()
+      const peer = { remoteAddress: passed.remoteAddress, certificateChain: [], standing: passed.connection }
       const api = http.find(({ owns }) => owns(pathOf(incoming)))
       if (!api) return sendResponse(outgoing, { status: 404 })
       readRequest(incoming, peer, api.largestBody)
@@ -48,19 +52,22 @@ export async function openManagementListener(listening: ManagementListening): Pr
         })
     },
   )
-  server.on('tlsClientError', () => {}) // its socket is gone; there is nobody to tell
+  server.on('secureConnection', (socket) => front.of(socket)?.connection.secured())
+  server.on('tlsClientError', (_, socket) => socket.destroy())
+  const listener = front.before(server)
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, address, resolve)
+    listener.once('error', reject)
+    listener.listen(port, address, resolve)
   })
   return {
     address,
-    port: (server.address() as AddressInfo).port,
+    port: (listener.address() as AddressInfo).port,
     renew: (renewed) => server.setSecureContext({ key: renewed.key, cert: renewed.certificate, minVersion: 'TLSv1.2' }),
     [Symbol.asyncDispose]: async () => {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      const closed = new Promise<void>((resolve) => listener.close(() => resolve()))
+      server.close()
       server.closeIdleConnections()
-      const cut = setTimeout(() => server.closeAllConnections(), drainTimeout)
+      const cut = setTimeout(front.cut, drainTimeout)
       await closed
       clearTimeout(cut)
     },

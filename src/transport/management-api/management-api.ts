@@ -4,6 +4,7 @@ import { parseJson, toAsciiJson, type Json } from '../../model/json.ts'
 import { Refusal, type RefusalReason } from '../../model/refusal.ts'
 import type { ProvisioningService } from '../../model/service.ts'
 import { timestamp, type Clocks } from '../../model/timestamp.ts'
+import { tellFailure } from '../../registration/standing.ts'
 import { Conflict, type Store } from '../../store/store.ts'
 import { header, type HttpApi, type HttpRequest, type HttpResponse } from '../../wire/http.ts'
 import type { AdministrativeLine } from './administrative-line.ts'
@@ -46,6 +47,7 @@ export function managementApi(parts: ManagementApiParts): HttpApi {
       } catch (error) {
         const thrown = error instanceof Conflict ? new Refusal('ResourceChanged', 'a write found another state') : error
         if (!(thrown instanceof Refusal)) log.fault(thrown, call.trackingId)
+        tellFailure(request.peer.standing, thrown)
         log.audit(lineOf(request, call, moments(), { thrown }))
         return failure(thrown, call.trackingId)
       }
@@ -65,6 +67,7 @@ async function answerTo(request: HttpRequest, call: Progress, parts: ManagementA
   const { route, parameters } = findRoute(routes, request.method, request.path)
   call.route = route
   const principal = route.permission === 'public' ? undefined : await authenticate(request, authority)
+  if (principal) request.peer.standing?.proved()
   call.principal = principal
   const { instance } = parameters
   if (principal && route.permission !== 'any' && route.permission !== 'public') {

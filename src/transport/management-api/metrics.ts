@@ -6,6 +6,7 @@ import type { Clocks } from '../../model/timestamp.ts'
 import type { Counted } from '../../registration/decision-journal.ts'
 import type { Reader } from '../../store/store.ts'
 import type { HttpApi } from '../../wire/http.ts'
+import type { Counts } from '../admission/admission.ts'
 import type { Route } from './route.ts'
 
 /** Where metrics are taken from when somebody asks. */
@@ -16,6 +17,8 @@ export interface Measured extends Clocks {
   readonly throttled: () => ReadonlyMap<string, number>
   readonly hubs: () => readonly LinkHealth[]
   readonly certificates: () => Promise<readonly CertificateExpiry[]>
+  /** Of each listener. */
+  readonly connections: () => Readonly<Record<'device' | 'management', Counts>>
   /** Decision records that could not be kept. */
   readonly decisionsLost: () => Readonly<Record<DecisionShare, number>>
   /** Attempts that were counted instead of recorded singly. */
@@ -138,7 +141,18 @@ type Look<T extends string> = (set: (labels: Partial<Record<T, string>>, value: 
 
 /** What is asked for at the moment of the question. */
 function gauges(
-  { store, clock, monotonic, running, throttled, hubs, certificates, decisionsLost, decisionsCounted }: Measured,
+  {
+    store,
+    clock,
+    monotonic,
+    running,
+    throttled,
+    hubs,
+    certificates,
+    decisionsLost,
+    decisionsCounted,
+    connections,
+  }: Measured,
   registers: Registry[],
 ): void {
   const gauge = <T extends string>(name: string, help: string, labelNames: T[], look: Look<T>) =>
@@ -192,6 +206,20 @@ function gauges(
     for (const { idScope, reason, times } of decisionsCounted()) {
       set({ instance: (await store.services.byIdScope(idScope))?.name ?? none, reason }, times)
     }
+  })
+
+  gauge('dps_connections', 'Connections, by how far they have come.', ['listener', 'stage'], (set) => {
+    for (const [listener, { connections: stages }] of Object.entries(connections())) {
+      for (const [stage, count] of Object.entries(stages)) set({ listener, stage }, count)
+    }
+  })
+  total('dps_connections_turned_away_total', 'Connections refused, displaced or cut.', ['listener', 'bound'], (set) => {
+    for (const [listener, { turnedAway }] of Object.entries(connections())) {
+      for (const [bound, times] of turnedAway) set({ listener, bound }, times)
+    }
+  })
+  gauge('dps_connection_origins', 'Addresses and networks that are remembered.', ['listener'], (set) => {
+    for (const [listener, { origins }] of Object.entries(connections())) set({ listener }, origins)
   })
 
   let counts: { readonly at: number; readonly of: readonly (readonly [string, string, number])[] } | undefined

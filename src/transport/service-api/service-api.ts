@@ -5,6 +5,7 @@ import { toAsciiJson } from '../../model/json.ts'
 import { Refusal } from '../../model/refusal.ts'
 import type { ProvisioningService } from '../../model/service.ts'
 import type { Clocks } from '../../model/timestamp.ts'
+import { tellFailure } from '../../registration/standing.ts'
 import type { Store } from '../../store/store.ts'
 import type { HttpApi, HttpRequest, HttpResponse } from '../../wire/http.ts'
 import { errorBody } from '../error-body.ts'
@@ -64,6 +65,7 @@ export function serviceApi(parts: ServiceApiParts): HttpApi {
         return success(answer, call.trackingId)
       } catch (error) {
         if (!(error instanceof Refusal)) log.fault(error, call.trackingId)
+        tellFailure(request.peer.standing, error)
         const { errorCode, status, json } = errorBody(error, { trackingId: call.trackingId, now: clock() })
         const detail = error instanceof Refusal ? error.message : 'a fault, see the log'
         log.audit(auditLine({ ...call, ...moments(), refused: { errorCode, detail } }))
@@ -91,6 +93,7 @@ async function answerTo(
   call.id = idOf(route, segments)
 
   const caller = await authenticate(request, segments, parts)
+  request.peer.standing?.proved()
   call.caller = caller
   const { service } = caller
   if (parts.admits?.(request.peer.remoteAddress, service) === false) {

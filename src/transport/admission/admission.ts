@@ -1,0 +1,222 @@
+import type { Monotonic } from '../../model/timestamp.ts'
+import type { Standing } from '../../wire/peer.ts'
+import { originOf, type Origin } from './address.ts'
+import { knownFor, meetable, rateFor, type Bounds, type Cause } from './bounds.ts'
+import { Scope, type Stage } from './scope.ts'
+import { Scopes } from './scopes.ts'
+import { turnedAway, type TurnedAway } from './turned-away.ts'
+
+/** What admission asks of a socket. */
+export interface Connectable {
+  readonly bytesRead: number
+  readonly destroy: () => unknown
+}
+
+/** One connection, from its acceptance to its end. */
+export interface Connection extends Standing {
+  /** Say for whom it is counted; false if it may not come in: it is destroyed then. */
+  readonly comesFrom: (remoteAddress: string) => boolean
+  /** TLS stands. */
+  readonly secured: () => void
+  /** To be called when its socket has closed. */
+  readonly closed: () => void
+}
+
+/** Who may be connected to one listener. */
+export interface Admission {
+  /** Take in a socket that was just accepted from this peer; undefined if there is no room: it is destroyed then. */
+  readonly accept: (socket: Connectable, peerAddress: string) => Connection | undefined
+  /** Destroy those whose time is over, and tell of what was turned away. To be called every second or so. */
+  readonly look: () => void
+  readonly counts: () => Counts
+}
+
+export interface Counts {
+  readonly connections: Readonly<Record<Stage, number>>
+  /** Connections that were refused, displaced or cut, since the start. */
+  readonly turnedAway: ReadonlyMap<Cause, number>
+  /** Addresses and networks that are remembered. */
+  readonly origins: number
+}
+
+interface Held {
+  readonly socket: Connectable
+  stage: Stage
+  /** When it came to its stage; a handshake is counted from the beginning of the connection. */
+  since: number
+  origin?: Origin
+  address?: Scope<Held>
+  network?: Scope<Held>
+  gone: boolean
+}
+
+/** Scopes that a newcomer is about to come into. */
+type Entered = { readonly [of in 'everybody' | 'network' | 'address']?: Scope<Held> }
+
+/** Addresses and as many networks that have no connection, of those that are known and of those that are not. */
+const mostRemembered = 10_000
+/** Milliseconds from a refused proof until its connection is cut, unless a good one comes. */
+const afterFailure = 10_000
+
+/**
+ * Bound the connections of a listener, before anything is spent on them. At a bound, a newcomer takes the place of one that has
+ * waited long without proving anything; who has proved who they are is never displaced. The newcomer is refused only where
+ * there is nobody to displace, or where its address does too much. Both are cut without a word: an answer would cost the
+ * handshake that is to be saved.
+ */
+export function admission(bounds: Bounds, monotonic: Monotonic, tell: (told: TurnedAway) => void): Admission {
+  const everybody = new Scope<Held>()
+  const addresses = new Scopes<Held>(mostRemembered)
+  const networks = new Scopes<Held>(mostRemembered)
+  const turned = turnedAway(monotonic, tell)
+
+  function accept(socket: Connectable, peerAddress: string): Connection | undefined {
+    const held: Held = { socket, stage: 'silent', since: monotonic(), gone: false }
+    const local = originOf(peerAddress).isLocal ? bounds.localConnections : 0
+    if (!hasRoom(held, { everybody }, local)) return undefined
+    everybody.add(held, held.stage)
+    return {
+      comesFrom: (remoteAddress) => comesFrom(held, remoteAddress),
+      secured: () => move(held, 'unproven'),
+      proved: () => proved(held),
+      failed: () => failed(held),
+      isProven: () => held.stage === 'proven',
+      closed: () => release(held),
+    }
+  }
+
+  function comesFrom(held: Held, remoteAddress: string): boolean {
+    const origin = (held.origin = originOf(remoteAddress))
+    if (held.gone || bounds.isShared(remoteAddress)) return !held.gone
+    const [address, network] = [addresses.enter(origin.address), networks.enter(origin.network)]
+    const admitted = mayCome(held, address) && hasRoom(held, { address, network })
+    if (admitted) {
+      // Whoever was displaced may have been the last of the scope, which was left with that.
+      held.address = addresses.enter(origin.address)
+      held.network = networks.enter(origin.network)
+      for (const scope of [held.address, held.network]) scope.add(held, held.stage)
+    } else {
+      addresses.leave(origin.address)
+      networks.leave(origin.network)
+      release(held)
+    }
+    return admitted
+  }
+
+  /** Whether the address does not do too much. One of a flood that says nothing gives way to whoever may have something to say. */
+  function mayCome(held: Held, address: Scope<Held>): boolean {
+    const now = monotonic()
+    if (address.failures.isFull(now, rateAt(address, 'failedAttempts'))) return refuse(held, 'failedAttempts')
+    const rate = rateAt(address, 'newConnections')
+    const tooMany = address.arrivals.isFull(now, rate) && !displace(address, ['silent'], 'newConnections')
+    if (tooMany) return refuse(held, 'newConnections')
+    address.arrivals.pour(now, rate)
+    return true
+  }
+
+  function rateAt(address: Scope<Held>, cause: 'failedAttempts' | 'newConnections') {
+    return rateFor(bounds[cause], monotonic() - address.provedAt < knownFor)
+  }
+
+  /** Whether there is room for one more; it is made where that is possible. */
+  function hasRoom(newcomer: Held, entered: Entered, more = 0): boolean {
+    return meetable.every(({ cause, of, counted }) => {
+      const scope = entered[of]
+      if (!scope || scope.count(counted) < bounds[cause] + (cause === 'connections' ? more : 0)) return true
+      return displace(scope, counted, cause) || refuse(newcomer, cause)
+    })
+  }
+
+  function displace(scope: Scope<Held>, stages: readonly Stage[], cause: Cause): boolean {
+    hear(scope)
+    const first = scope.first(stages)
+    if (first) cut(first, cause)
+    return first !== undefined
+  }
+
+  /** TLS reads from the socket below it unseen, except for the number of bytes. */
+  function hear(scope: Scope<Held>): void {
+    for (const held of scope.in('silent')) {
+      if (held.socket.bytesRead === 0) return
+      move(held, 'handshake', held.since)
+    }
+  }
+
+  function refuse(held: Held, cause: Cause): false {
+    cut(held, cause)
+    return false
+  }
+
+  function cut(held: Held, cause: Cause): void {
+    turned.note(cause, held.origin?.address)
+    release(held)
+    held.socket.destroy()
+  }
+
+  function proved(held: Held): void {
+    if (held.address) held.address.provedAt = monotonic()
+    if (held.stage !== 'proven') move(held, 'proven')
+  }
+
+  function failed(held: Held): void {
+    const { address, stage } = held
+    address?.failures.pour(monotonic(), rateAt(address, 'failedAttempts'))
+    const isTooMuch = address?.failures.isFull(monotonic(), rateAt(address, 'failedAttempts'))
+    if (stage === 'unproven' || (stage === 'proven' && isTooMuch)) move(held, 'failed')
+  }
+
+  function move(held: Held, stage: Stage, since = monotonic()): void {
+    if (held.gone) return
+    for (const scope of scopesOf(held)) {
+      scope.remove(held, held.stage)
+      scope.add(held, stage)
+    }
+    Object.assign(held, { stage, since })
+  }
+
+  function release(held: Held): void {
+    if (held.gone) return
+    held.gone = true
+    for (const scope of scopesOf(held)) scope.remove(held, held.stage)
+    if (!held.address || !held.origin) return
+    addresses.leave(held.origin.address)
+    networks.leave(held.origin.network)
+  }
+
+  function scopesOf({ address, network }: Held): Scope<Held>[] {
+    return address && network ? [everybody, address, network] : [everybody]
+  }
+
+  function look(): void {
+    const now = monotonic()
+    const cutThose = (stage: Exclude<Stage, 'proven'>, cause: Cause, isOver: (held: Held) => boolean) => {
+      for (const held of everybody.in(stage)) if (isOver(held)) cut(held, cause)
+    }
+    for (const held of everybody.in('silent')) if (held.socket.bytesRead > 0) move(held, 'handshake', held.since)
+    for (const stage of ['silent', 'handshake'] as const) {
+      cutThose(stage, 'handshakeTimeout', ({ since }) => now - since >= bounds.handshakeTimeout)
+    }
+    cutThose('unproven', 'proofTimeout', ({ since }) => now - since >= bounds.proofTimeout)
+    cutThose('failed', 'failedAttempts', ({ since, address }) => {
+      const isTooMuch = address?.failures.isFull(now, rateAt(address, 'failedAttempts'))
+      return now - since >= afterFailure || isTooMuch === true
+    })
+    turned.tellWhatIsDue()
+  }
+
+  return {
+    accept,
+    look,
+    counts: () => ({
+      connections: {
+        silent: everybody.count(['silent']),
+        handshake: everybody.count(['handshake']),
+        unproven: everybody.count(['unproven']),
+        failed: everybody.count(['failed']),
+        proven: everybody.count(['proven']),
+      },
+      turnedAway: turned.totals,
+      origins: addresses.size + networks.size,
+    }),
+  }
+}

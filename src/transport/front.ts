@@ -1,0 +1,72 @@
+import { createServer, type Server, type Socket } from 'node:net'
+import type { Server as TlsServer } from 'node:tls'
+import { takeProxyHeader } from '../wire/proxy-protocol.ts'
+import type { Admission, Connection } from './admission/admission.ts'
+import { plainAddress } from './admission/address.ts'
+
+/** What stands before servers that speak TLS: every connection passes admission here, before TLS costs anything. */
+export interface Front {
+  /** A server to listen with. What may come in, it hands to this one, which never listens itself. */
+  readonly before: (server: TlsServer) => Server
+  /** The connection that a TLS socket stands on; undefined once it is closed. */
+  readonly of: (socket: Ends) => Passed | undefined
+  /** Destroy every connection. */
+  readonly cut: () => void
+}
+
+export interface Passed {
+  readonly connection: Connection
+  /** The client's address; by the PROXY protocol, where the peer is a load balancer that speaks it. */
+  readonly remoteAddress: string
+}
+
+type Ends = Pick<Socket, 'remoteAddress' | 'remotePort' | 'localAddress' | 'localPort'>
+
+const headerTimeout = 10_000
+
+/** @param isProxy load balancers that begin each connection with the PROXY protocol; absent: there are none */
+export function frontOf(admission: Admission, isProxy: (address: string) => boolean = () => false): Front {
+  const sockets = new Set<Socket>()
+  const passed = new Map<string, Passed>()
+
+  function accepted(socket: Socket, server: TlsServer): void {
+    socket.on('error', () => socket.destroy())
+    const peerAddress = plainAddress(socket.remoteAddress ?? '')
+    const connection = admission.accept(socket, peerAddress)
+    if (!connection) return
+    const name = nameOf(socket)
+    sockets.add(socket)
+    socket.on('close', () => {
+      sockets.delete(socket)
+      passed.delete(name)
+      connection.closed()
+    })
+    const pass = (remoteAddress: string) => {
+      if (!connection.comesFrom(remoteAddress)) return
+      passed.set(name, { connection, remoteAddress })
+      server.emit('connection', socket)
+    }
+    // A listed peer must send a header, any other must not: what it claims would be believed.
+    if (!isProxy(peerAddress)) return pass(peerAddress)
+    takeProxyHeader(socket, headerTimeout).then(
+      (header) => header && pass(header.source ?? peerAddress),
+      () => socket.destroy(),
+    )
+  }
+
+  return {
+    before: (server) => {
+      const front = createServer({ noDelay: true }, (socket) => accepted(socket, server))
+      // Only at this word a server begins to look after requests that do not come to their end.
+      front.once('listening', () => server.emit('listening'))
+      return front
+    },
+    of: (socket) => passed.get(nameOf(socket)),
+    cut: () => sockets.forEach((socket) => socket.destroy()),
+  }
+}
+
+/** The four numbers that no two live connections share; the TLS socket has them from the one below it. */
+function nameOf({ remoteAddress, remotePort, localAddress, localPort }: Ends): string {
+  return [remoteAddress, remotePort, localAddress, localPort].join('|')
+}
