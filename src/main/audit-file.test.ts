@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -48,4 +49,21 @@ test('files older than they are to be kept go', () =>
     utimesSync(join(folder, 'audit.log.2'), longAgo, longAgo)
     openAuditFile(folder, retention, machineClocks)
     assert.deepEqual(readdirSync(folder).toSorted(), ['audit.log', 'audit.log.1'])
+  }))
+
+test('a disk that fills up within a line has none of it, and takes it whole when there is room', () =>
+  inFolder((folder) => {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16k', 'tmpfs', folder])
+    try {
+      const audit = openAuditFile(folder, { bytes: 1e6, files: 1, age: 60_000 }, machineClocks)
+      audit.write({ count: 1 })
+      const long = { count: 2, text: 'x'.repeat(20_000) }
+      assert.throws(() => audit.write(long), /ENOSPC/)
+      assert.deepEqual(linesOf(folder, 'audit.log'), [1])
+      execFileSync('mount', ['-o', 'remount,size=64k', folder])
+      audit.write(long)
+      assert.deepEqual(linesOf(folder, 'audit.log'), [1, 2])
+    } finally {
+      execFileSync('umount', [folder])
+    }
   }))

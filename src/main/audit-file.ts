@@ -1,4 +1,15 @@
-import { appendFileSync, existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { settledClock } from '../model/clock-jump.ts'
 import type { Clocks } from '../model/timestamp.ts'
@@ -16,7 +27,7 @@ export interface AuditRetention {
 
 /** The audit log: one JSON line for each change, in `audit.log` of the folder, and before it `audit.log.1`, the older the higher. */
 export interface AuditFile {
-  /** The line is in the file when this returns. Throws if the file cannot be written. */
+  /** The line is in the file when this returns; none of it is if this throws, because the file cannot be written. */
   readonly write: (line: object) => void
 }
 
@@ -37,10 +48,29 @@ export function openAuditFile(folder: string, retention: AuditRetention, { clock
         expire(folder, retention, settled())
         length = 0
       }
-      // Who may do what is nobody's business but the operator's.
-      appendFileSync(path, text, { mode: 0o600 })
-      length += Buffer.byteLength(text)
+      length = append(path, text)
     },
+  }
+}
+
+/** Gives the length of the file with the text, which is in it whole or not at all. */
+function append(path: string, text: string): number {
+  // Who may do what is nobody's business but the operator's.
+  const file = openSync(path, 'a', 0o600)
+  try {
+    const before = fstatSync(file).size
+    const bytes = Buffer.from(text)
+    let at = 0
+    try {
+      while (at < bytes.length) at += writeSync(file, bytes, at)
+    } catch (error) {
+      // A full disk takes a part of a line: the next one must not stand behind it.
+      if (at > 0) ftruncateSync(file, before)
+      throw error
+    }
+    return before + bytes.length
+  } finally {
+    closeSync(file)
   }
 }
 

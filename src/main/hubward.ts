@@ -31,7 +31,7 @@ import { largestRequest, type DeviceTransport } from '../transport/answer.ts'
 import { deviceHttps } from '../transport/https.ts'
 import { openListener, type Listener } from '../transport/listener.ts'
 import { bearerAuthority, dataAuthority } from '../transport/management-api/authority.ts'
-import type { AuditLine } from '../transport/service-api/audit.ts'
+import { isAudited } from '../transport/service-api/audit.ts'
 import { decisionRoutes } from '../transport/management-api/decisions.ts'
 import { hubRoutes } from '../transport/management-api/hub-routes.ts'
 import { healthRoutes } from '../transport/management-api/health.ts'
@@ -46,6 +46,7 @@ import { serviceApi } from '../transport/service-api/service-api.ts'
 import type { AmqpLimits } from '../wire/amqp/service.ts'
 import type { MqttLimits } from '../wire/mqtt/connection.ts'
 import { openAuditFile } from './audit-file.ts'
+import { auditLog } from './audit-log.ts'
 import { machineClocks, watchClock } from './clocks.ts'
 import type { Configuration } from './configuration.ts'
 import {
@@ -64,7 +65,7 @@ import { firstInstance, type FirstInstance } from './first-start.ts'
 import { hubTransport } from './hub-transport.ts'
 import { probeLinks, watchedHubs } from './hub-links.ts'
 import { latencySources } from './latency-sources.ts'
-import { databaseLog, isToldByStore, logDecision } from './log.ts'
+import { auditTrouble, databaseLog, isToldByStore, logDecision } from './log.ts'
 import { administratorToken, openManagement, watchCertificates } from './management.ts'
 import { allowedFor } from './outbound.ts'
 import { sampledLog } from './sampled-log.ts'
@@ -117,7 +118,10 @@ export async function openHubward(
   const doors = opened.use(openDoors(configuration, log, monotonic))
   const database = { tell: databaseLog(log), acceptLoss: configuration.acceptDataLoss === 'yes' }
   const store = opened.use(cachedStore(openSqliteStore(data, database), monotonic, cacheFreshFor))
-  const audit = openAuditFile(data, auditRetention(configuration), clocks)
+  const audit = opened.use(
+    auditLog(openAuditFile(data, auditRetention(configuration), clocks), auditTrouble(log, data)),
+  )
+  const mayChange = () => configuration.audit === 'continue' || audit.isWritable()
   const usualLimits = presets[configuration.limits]
   const limits = throttle((service) => limitsOf(service, usualLimits), store, monotonic)
   const journal = opened.use(
@@ -173,6 +177,7 @@ export async function openHubward(
     decisionsLost: journal.lost,
     decisionsCounted: journal.counted,
     connections: () => ({ device: doors.devices.counts(), management: doors.management.counts() }),
+    audit,
   })
   const register = registrar({
     ...clocks,
@@ -218,10 +223,11 @@ export async function openHubward(
       limits: limitsOf(service, usualLimits),
     }),
     throttle: limits.operators,
+    mayChange,
     log: {
       audit: (line) => {
         log.debug({ audit: { ...line, changes: undefined } }, line.operationName)
-        if (isChange(line)) audit.write({ ...line, changes: line.changes?.() })
+        if (line.principal && isAudited(line.operationName)) audit.write({ ...line, changes: line.changes?.() })
       },
       fault: onFault,
     },
@@ -268,6 +274,7 @@ export async function openHubward(
       sampled,
       authority,
       audit: audit.write,
+      mayChange,
       certificate,
       admission: doors.management,
       hubs: (link) => hubs(link, monotonic() + configuration.hubPatience),
@@ -307,12 +314,4 @@ export async function openHubward(
     hubConnectionStrings,
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   }
-}
-
-/**
- * Showing keys is worth a line too; reading what is no secret is not. What strangers try is not either: they could push out what
- * operators did.
- */
-function isChange({ operationName, principal }: AuditLine): boolean {
-  return principal !== undefined && operationName !== 'Get' && operationName !== 'Query' && operationName !== 'Unknown'
 }

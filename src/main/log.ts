@@ -5,6 +5,7 @@ import { Refusal, refusals } from '../model/refusal.ts'
 import type { Report } from '../sqlite/condition.ts'
 import { Unwritable } from '../sqlite/unwritable.ts'
 import { printable, printableJson, shown } from '../wire/printable.ts'
+import type { AuditTrouble } from './audit-log.ts'
 import { isError, stackLines, thrownMembers, titleOf, type Thrown } from './thrown.ts'
 
 export type LogFormat = 'text' | 'json'
@@ -118,4 +119,16 @@ function failures({ findings }: Decision): string {
 function warningsOf({ findings }: Decision): string {
   const found = findings.flatMap((finding) => (finding.step === 'warning' ? [finding.found] : []))
   return found.length === 0 ? '' : ` — ${found.join('; ')}`
+}
+
+/** Tells of an audit log that cannot be written, loudly: changes go on, and somebody has to know. */
+export function auditTrouble(log: Logger, folder: string): AuditTrouble {
+  return {
+    failed: (fault) =>
+      log.error({ fault }, `the audit log in ${folder} cannot be written; its lines wait in memory: ${titleOf(fault)}`),
+    recovered: (written, lost) =>
+      log.warn(`the audit log is written again: ${written} lines caught up${lost === 0 ? '' : `, ${lost} were lost`}`),
+    ended: (unwritten) =>
+      log.error(`${unwritten} lines of the audit log are lost: it could not be written until the end`),
+  }
 }

@@ -33,6 +33,8 @@ export interface ManagementParts extends Clocks {
   readonly authority: Authority
   /** Takes a line of the audit log. */
   readonly audit: (line: object) => void
+  /** False while changes must not be made. */
+  readonly mayChange: () => boolean
   readonly certificate: ServerCertificate
   readonly admission: Admission
   readonly hubs: (link: LinkedHub) => IotHub
@@ -61,6 +63,7 @@ export async function openManagement(parts: ManagementParts): Promise<Management
     sampled,
     authority,
     audit,
+    mayChange,
     certificate,
     admission,
     hubs,
@@ -77,6 +80,7 @@ export async function openManagement(parts: ManagementParts): Promise<Management
     clock,
     monotonic,
     authority,
+    mayChange,
     log: {
       audit: (line) => {
         sampled.call(line)

@@ -222,6 +222,12 @@ export const settings = {
     ['generous', 'azure'],
     'What an instance without limits of its own may do and have: more than one machine does, or what Azure publishes.',
   ),
+  audit: choice(
+    'audit',
+    'HUBWARD_AUDIT',
+    ['continue', 'required'],
+    'Whether operators may go on with changes while the audit log cannot be written: its lines are kept in memory meanwhile, and the log says so; or changes are refused with 503.',
+  ),
   auditMegabytes: number(
     'audit-megabytes',
     'HUBWARD_AUDIT_MEGABYTES',

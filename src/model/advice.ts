@@ -241,6 +241,10 @@ export const advice = {
     'Too much was asked at once: wait as long as Retry-After says, or raise the limits of the instance.',
   ],
 
+  AuditUnavailable: [
+    'operator',
+    'The audit log cannot be written, and `audit` is `required`: make room on the disk of the data folder, then repeat the change.',
+  ],
   InstanceAbsent: ['operator', 'Check subscription, resource group and name of the instance.'],
   InstanceExists: ['operator', 'Choose another name.'],
   InstanceInUse: [

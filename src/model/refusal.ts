@@ -96,6 +96,7 @@ export const refusals = {
   Throttled: [429001, 'Operations are being throttled for this tenant.'],
 
   // The control plane.
+  AuditUnavailable: [503000, 'Changes cannot be made now.'],
   InstanceAbsent: [404000, 'The provisioning service does not exist.'],
   InstanceExists: [409000, 'A provisioning service of this name exists already.'],
   InstanceInUse: [409000, 'The provisioning service cannot be deleted.'],

@@ -12,11 +12,14 @@ import { findInstance } from './instance-resource.ts'
 import { may, type Authority, type Principal } from './principal.ts'
 import { findRoute, type Answer, type Route } from './route.ts'
 import { printable, shown } from '../../wire/printable.ts'
+import { auditUnavailable } from '../audit-unavailable.ts'
 
 export interface ManagementApiParts extends Clocks {
   readonly store: Store
   readonly authority: Authority
   readonly routes: readonly Route[]
+  /** False while changes cannot be written to the audit log and must be; absent: always true. */
+  readonly mayChange?: () => boolean
   readonly log: {
     readonly audit: (line: AdministrativeLine) => void
     /** A fault of ours, under the tracking id that the client was told. */
@@ -81,6 +84,7 @@ async function answerTo(request: HttpRequest, call: Progress, parts: ManagementA
       )
     }
   }
+  if (changes(route) && parts.mayChange?.() === false) throw auditUnavailable()
   const service = instance === undefined ? undefined : await instanceOf(route, parameters, store)
   return route.run({ request, principal, parameters, service, body: readBody(request), trackingId: call.trackingId })
 }

@@ -23,6 +23,8 @@ export interface Measured extends Clocks {
   readonly decisionsLost: () => Readonly<Record<DecisionShare, number>>
   /** Attempts that were counted instead of recorded singly. */
   readonly decisionsCounted: () => readonly Counted[]
+  /** Lines of the audit log that wait for the file to take them, and those that could not even wait. */
+  readonly audit: { readonly waiting: () => number; readonly lost: () => number }
 }
 
 /** What is counted as it happens, and the route that tells it all. */
@@ -152,6 +154,7 @@ function gauges(
     decisionsLost,
     decisionsCounted,
     connections,
+    audit,
   }: Measured,
   registers: Registry[],
 ): void {
@@ -201,6 +204,12 @@ function gauges(
   total('dps_decisions_lost_total', 'Decision records that could not be kept.', ['share'], (set) => {
     for (const [share, times] of Object.entries(decisionsLost())) set({ share }, times)
   })
+  gauge('dps_audit_lines_waiting', 'Audit lines in memory, because the file cannot be written.', [], (set) =>
+    set({}, audit.waiting()),
+  )
+  total('dps_audit_lines_lost_total', 'Audit lines that not even memory had room for.', [], (set) =>
+    set({}, audit.lost()),
+  )
   const help = 'Attempts of a flood that were counted instead of logged and recorded singly.'
   total('dps_decisions_counted_total', help, ['instance', 'reason'], async (set) => {
     for (const { idScope, reason, times } of decisionsCounted()) {

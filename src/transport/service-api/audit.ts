@@ -28,6 +28,14 @@ export interface AuditLine {
   readonly changes?: () => Json
 }
 
+/**
+ * Whether a call of somebody is for the audit log. Showing keys is worth a line too; reading what is no secret is not. What
+ * strangers try is not either: they could push out what operators did.
+ */
+export function isAudited(operationName: AuditLine['operationName']): boolean {
+  return operationName !== 'Get' && operationName !== 'Query' && operationName !== 'Unknown'
+}
+
 const longestId = 128
 
 /** What is known of a call when its line is written. */

@@ -8,8 +8,9 @@ import type { Clocks } from '../../model/timestamp.ts'
 import { tellFailure } from '../../registration/standing.ts'
 import type { Store } from '../../store/store.ts'
 import type { HttpApi, HttpRequest, HttpResponse } from '../../wire/http.ts'
+import { auditUnavailable } from '../audit-unavailable.ts'
 import { errorBody } from '../error-body.ts'
-import { auditLine, type AuditLine, type Finished } from './audit.ts'
+import { auditLine, isAudited, type AuditLine, type Finished } from './audit.ts'
 import { authenticate, authorize, type BearerAuthority } from './authorization.ts'
 import { enrollmentGroups } from './enrollment-groups.ts'
 import { enrollments } from './enrollments.ts'
@@ -33,6 +34,8 @@ export interface ServiceApiParts extends Clocks {
   readonly admits?: (remoteAddress: string, service: ProvisioningService) => boolean
   /** Seconds to wait if these operations are too many now; absent: never. Asked after the caller proved who it is. */
   readonly throttle?: (service: ProvisioningService, operations: number) => number | undefined
+  /** False while changes cannot be written to the audit log and must be; absent: always true. */
+  readonly mayChange?: () => boolean
   /** Take api-versions that were never published; default true, so that a future SDK does not break. */
   readonly acceptAnyApiVersion?: boolean
 }
@@ -101,6 +104,7 @@ async function answerTo(
   }
   authorize(caller, route.action)
   readApiVersion(request, acceptAnyApiVersion)
+  if (isAudited(route.operationName) && parts.mayChange?.() === false) throw auditUnavailable()
   const body = readBody(request)
   const wait = parts.throttle?.(service, route.cost?.(body) ?? 1)
   if (wait !== undefined) throw new Refusal('Throttled', 'service operations of this instance', { retryAfter: wait })
