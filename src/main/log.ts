@@ -58,8 +58,12 @@ function textLines(colorize: boolean): (json: string) => string {
     hideObject: true,
     translateTime: 'SYS:HH:MM:ss',
     messageFormat: (members, messageKey) => {
-      const stacks = Object.values(members).flatMap((value) => (isThrown(value) ? stackLines(value) : []))
-      return [String(members[messageKey] ?? ''), ...stacks].map(printable).join('\n    ')
+      const message = String(members[messageKey] ?? '')
+      const told = (thrown: Thrown) => (message.includes(thrown.message) ? [] : [`${thrown.type}: ${thrown.message}`])
+      const stacks = Object.values(members).flatMap((value) =>
+        isThrown(value) ? [...told(value), ...stackLines(value)] : [],
+      )
+      return [message, ...stacks].map(printable).join('\n    ')
     },
   })
 }
