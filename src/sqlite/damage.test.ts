@@ -12,6 +12,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
 import { Database } from './database.ts'
 import { DatabaseDamaged } from './inspect.ts'
@@ -46,6 +47,19 @@ test('what a killed process leaves opens without a word, and so does a WAL whose
   const frame = 24 + 8192
   appendFileSync(`${torn}-wal`, readFileSync(`${torn}-wal`).subarray(32, 32 + frame + 5000))
   assert.deepEqual(await opened(torn), { notes, told: [] })
+})
+
+test('a database whose making was interrupted is made, by undoing what was begun', async () => {
+  const path = join(mkdtempSync(join(folder, 'making-')), 'x.db')
+  const database = new DatabaseSync(path)
+  database.exec('pragma cache_size = 1; create table begun (text)')
+  database.exec("begin; insert into begun select hex(randomblob(900)) from json_each('[1,2,3,4,5,6,7,8,9]')")
+  database.exec('insert into begun select text from begun; insert into begun select text from begun')
+  const copy = join(mkdtempSync(join(folder, 'made-')), 'x.db')
+  for (const end of ['', '-journal']) cpSync(`${path}${end}`, `${copy}${end}`)
+  database.close()
+  assert.ok(length(`${copy}-journal`) > 512, 'it was interrupted in the middle')
+  assert.deepEqual(await opened(copy), { notes: 0, told: [] })
 })
 
 test('what was closed in good order opens without a word', async () => {

@@ -75,7 +75,8 @@ function demandNothingThere(path: string, witness: Witness | 'unreadable' | unde
 
 function openToRead(path: string): DatabaseSync {
   try {
-    return new DatabaseSync(path, { readOnly: true })
+    // A journal is there only if the database was being made when it ended: SQLite undoes that, which takes writing.
+    return new DatabaseSync(path, { readOnly: !existsSync(`${path}-journal`) })
   } catch (error) {
     throw unreadable(path, error)
   }
