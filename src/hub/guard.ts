@@ -1,6 +1,7 @@
 import { Refusal } from '../model/refusal.ts'
 import type { Clocks } from '../model/timestamp.ts'
 import type { HubRequest, HubResponse, HubTransport } from './iot-hub.ts'
+import { retryAfterOf } from './retry-after.ts'
 import { writeBudget, type WriteBudget } from './write-budget.ts'
 
 /** What is known of the link to a hub. */
@@ -112,7 +113,7 @@ export function hubGuard({ clock, monotonic, writesPerMinute, onChange }: GuardR
       return
     }
     if (status === 429) {
-      const pause = (Number(headers['retry-after']) || 1) * 1000
+      const pause = (retryAfterOf(headers) ?? 1) * 1000
       return become(hostName, { state: 'throttled', detail, closedUntil: monotonic() + pause, trying: false })
     }
     if (status === 403) {

@@ -1,11 +1,13 @@
 import type { InitialTwin } from '../model/enrollment.ts'
-import { isJsonObject, parseJson, type Json, type JsonObject } from '../model/json.ts'
+import { isJsonObject, type Json, type JsonObject } from '../model/json.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Secret } from '../model/secret.ts'
 import type { LinkedHub } from '../model/service.ts'
 import type { Clock } from '../model/timestamp.ts'
+import { parseJson } from '../wire/json.ts'
 import { signSasToken } from '../wire/sas-token.ts'
 import { withBackoff, type Patience } from './backoff.ts'
+import { retryAfterOf } from './retry-after.ts'
 
 /** The registry and the twins of one linked IoT hub, over its service REST API. [service-wire §12.2] */
 export interface IotHub {
@@ -141,7 +143,8 @@ export function iotHub(link: LinkedHub, transport: HubTransport, clock: Clock, p
       const result = answer.json([200, 400])
       if (result['isSuccessful'] === true) return true
       const [error] = Array.isArray(result['errors']) ? result['errors'] : []
-      if (isJsonObject(error) && /AlreadyExists/i.test(String(error['errorCode']))) return false
+      const code = isJsonObject(error) ? error['errorCode'] : undefined
+      if (typeof code === 'string' && /AlreadyExists/i.test(code)) return false
       throw answer.refusal()
     },
   }
@@ -206,7 +209,7 @@ class Answer {
     const detail = `${this.#hostName} answered ${this.#call} with ${status}: ${said}`
     if (status === 401) return new Refusal('HubUnauthorized', detail, { said })
     if (status === 429 || status >= 500) {
-      return new Refusal('HubUnavailable', detail, { said, retryAfter: Number(headers['retry-after']) || undefined })
+      return new Refusal('HubUnavailable', detail, { said, retryAfter: retryAfterOf(headers) })
     }
     return new Refusal('HubRefused', detail, { said })
   }

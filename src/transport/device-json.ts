@@ -1,7 +1,8 @@
 import type { Challenge } from '../attestation/attestation.ts'
-import { isJsonObject, parseJson, toAsciiJson, type Json, type JsonObject } from '../model/json.ts'
+import { isJsonObject, toAsciiJson, type Json, type JsonObject } from '../model/json.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Operation, OperationResult, Registration, Substatus } from '../model/registration.ts'
+import { jsonFault, parseJson } from '../wire/json.ts'
 
 /** What a register body may say. [device-wire §1.4] */
 export interface RegisterBody {
@@ -15,6 +16,7 @@ export function readRegisterBody(bytes: Buffer): RegisterBody {
   const text = bytes.toString('utf8').trim()
   if (text === '') return {}
   const body = parseJson(text)
+  if (body === undefined) throw new Refusal('BodyMalformed', `the register body ${jsonFault(text)}`)
   if (!isJsonObject(body)) throw new Refusal('BodyMalformed', 'the register body is not a JSON object')
   const { registrationId, payload, tpm } = body
   return {

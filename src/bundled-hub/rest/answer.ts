@@ -3,7 +3,7 @@ import { pendingMessages } from '../device-bound.ts'
 import type { Hub } from '../hub.ts'
 import { HubRefusal } from '../hub-refusal.ts'
 import { clientOf, type Identity, type Presence } from '../identity.ts'
-import { isJsonObject, type Json, type JsonObject, parseJson } from '../../wire/json.ts'
+import { isJsonObject, type Json, jsonFault, type JsonObject, parseJson } from '../../wire/json.ts'
 
 const json = { 'Content-Type': 'application/json; charset=utf-8' }
 
@@ -21,9 +21,13 @@ export const noContent: HttpResponse = { status: 204 }
 
 /** The body as a JSON object; refuses with IotHubFormatError. */
 export function bodyObject(request: HttpRequest): JsonObject {
-  const value = parseJson(request.body.toString('utf8'))
+  const text = request.body.toString('utf8')
+  const value = parseJson(text)
   if (isJsonObject(value)) return value
-  throw new HubRefusal('IotHubFormatError', 'the body is not a JSON object')
+  throw new HubRefusal(
+    'IotHubFormatError',
+    `the body ${value === undefined ? jsonFault(text) : 'is not a JSON object'}`,
+  )
 }
 
 /** A query parameter or header that must be a whole number from 1 to `most`. */

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { STATUS_CODES } from 'node:http'
-import { parseJson, toAsciiJson, type Json } from '../../model/json.ts'
+import { toAsciiJson, type Json } from '../../model/json.ts'
 import { Refusal, type RefusalReason } from '../../model/refusal.ts'
 import type { ProvisioningService } from '../../model/service.ts'
 import { timestamp, type Clocks } from '../../model/timestamp.ts'
 import { tellFailure } from '../../registration/standing.ts'
 import { Conflict, type Store } from '../../store/store.ts'
 import { header, type HttpApi, type HttpRequest, type HttpResponse } from '../../wire/http.ts'
+import { jsonFault, parseJson } from '../../wire/json.ts'
 import type { AdministrativeLine } from './administrative-line.ts'
 import { findInstance } from './instance-resource.ts'
 import { may, type Authority, type Principal } from './principal.ts'
@@ -118,8 +119,9 @@ async function instanceOf(
 function readBody({ body, overlong }: HttpRequest): Json | undefined {
   if (overlong) throw new Refusal('BodyTooLarge', `the body is longer than ${largestBody} bytes`)
   if (body.length === 0) return undefined
-  const value = parseJson(body.toString('utf8'))
-  if (value === undefined) throw new Refusal('BodyMalformed', 'the body is not JSON')
+  const text = body.toString('utf8')
+  const value = parseJson(text)
+  if (value === undefined) throw new Refusal('BodyMalformed', `the body ${jsonFault(text)}`)
   return value
 }
 

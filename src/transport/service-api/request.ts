@@ -1,6 +1,7 @@
-import { parseJson, type Json } from '../../model/json.ts'
+import { type Json } from '../../model/json.ts'
 import { Refusal } from '../../model/refusal.ts'
 import { header, type HttpRequest } from '../../wire/http.ts'
+import { jsonFault, parseJson } from '../../wire/json.ts'
 
 /** In bytes. [service-wire §14.1] */
 export const largestBody = 96 * 1024
@@ -37,8 +38,9 @@ export function readBody(request: HttpRequest): Json | undefined {
   if (type !== undefined && !/^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(type.trim())) {
     throw new Refusal('MediaTypeUnsupported', 'the content type is not JSON')
   }
-  const value = parseJson(body.toString('utf8').replace(/^\ufeff/, ''))
+  const text = body.toString('utf8').replace(/^\ufeff/, '')
+  const value = parseJson(text)
   if (value !== undefined) return value
-  const said = 'The request body is not JSON.'
+  const said = `The request body ${jsonFault(text)}.`
   throw new Refusal('MemberInvalid', said, { said, info: { member: 'body' } })
 }
