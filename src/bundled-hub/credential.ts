@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
+import { withoutTrailingSlashes } from '../wire/http.ts'
 import type { Peer } from '../wire/peer.ts'
 import { expectedSignature, parseSasToken, type SasToken } from '../wire/sas-token.ts'
 import type { Hub } from './hub.ts'
@@ -60,7 +61,7 @@ function policyKeys({ policies }: Hub, token: SasToken, path: string): readonly 
 function resourcesOf(resource: string): string[] {
   const at = resource.indexOf('/')
   const once = at < 0 ? resource.toLowerCase() : resource.slice(0, at).toLowerCase() + resource.slice(at)
-  const trimmed = once.replace(/\/+$/, '')
+  const trimmed = withoutTrailingSlashes(once)
   try {
     return [trimmed, decodeURIComponent(trimmed)]
   } catch {

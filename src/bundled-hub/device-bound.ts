@@ -19,8 +19,14 @@ export interface NewDeviceBound {
   readonly expires: number
 }
 
-/** [service-wire §13.2] */
-export const deviceBoundLimits = { bytes: 65_536, pending: 50, deliveries: 10, lifetime: 3_600_000 } as const
+/** [service-wire §13.2]; `properties` in bytes, so that a topic can carry them beside the device's name. */
+export const deviceBoundLimits = {
+  bytes: 65_536,
+  properties: 65_000,
+  pending: 50,
+  deliveries: 10,
+  lifetime: 3_600_000,
+} as const
 
 const devices = 'select distinct device from device_bound where hub = ?'
 const count = 'select count(*) as pending from device_bound where hub = ? and device = ? and expires > ?'
@@ -51,8 +57,11 @@ export async function enqueue(
   deviceId: string,
   { properties, body, expires }: NewDeviceBound,
 ): Promise<void> {
-  const { bytes, pending } = deviceBoundLimits
+  const { bytes, pending, properties: mostProperties } = deviceBoundLimits
   if (body.length > bytes) throw new HubRefusal('MessageTooLarge', `the message is larger than ${bytes} bytes`)
+  if (properties.length > mostProperties) {
+    throw new HubRefusal('MessageTooLarge', `the properties take more than ${mostProperties} bytes`)
+  }
   hub.messaged.add(deviceId)
   try {
     await hub.database.write([

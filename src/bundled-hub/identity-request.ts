@@ -62,8 +62,8 @@ function authentication(value: Json | undefined): AuthenticationRequest | undefi
   if (!isJsonObject(value)) throw new HubRefusal('ArgumentInvalid', 'authentication is not an object')
   const keys = isJsonObject(value.symmetricKey) ? value.symmetricKey : {}
   const thumbprints = isJsonObject(value.x509Thumbprint) ? value.x509Thumbprint : {}
-  const type = value.type ?? (thumbprints.primaryThumbprint ? 'selfSigned' : 'sas')
-  switch (String(type).toLowerCase()) {
+  const type = optionalText(value.type, 'authentication type') ?? (thumbprints.primaryThumbprint ? 'selfSigned' : 'sas')
+  switch (type.toLowerCase()) {
     case 'sas':
       return { type: 'sas', primary: key(keys.primaryKey), secondary: key(keys.secondaryKey) }
     case 'selfsigned': {
@@ -75,10 +75,7 @@ function authentication(value: Json | undefined): AuthenticationRequest | undefi
     case 'none':
       return { type: 'none' }
     default:
-      throw new HubRefusal(
-        'ArgumentInvalid',
-        `authentication type ${String(type)} is not offered: sas, selfSigned, none`,
-      )
+      throw new HubRefusal('ArgumentInvalid', `authentication type ${type} is not offered: sas, selfSigned, none`)
   }
 }
 
@@ -100,7 +97,7 @@ function print(value: Json | undefined): string | undefined {
 
 function status(value: Json | undefined): Status | undefined {
   if (value === undefined || value === null) return undefined
-  const text = String(value).toLowerCase()
+  const text = optionalText(value, 'status')?.toLowerCase()
   if (text === 'enabled' || text === 'disabled') return text
   throw new HubRefusal('ArgumentInvalid', 'status is neither enabled nor disabled')
 }

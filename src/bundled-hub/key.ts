@@ -14,7 +14,7 @@ export class Key {
   static fromBase64(text: string): Key | undefined {
     const bytes = Buffer.from(text, 'base64')
     const canonical = bytes.toString('base64')
-    if (bytes.length < 16 || bytes.length > 64 || canonical.replace(/=+$/, '') !== text.replace(/=+$/, ''))
+    if (bytes.length < 16 || bytes.length > 64 || canonical.replace(/={1,2}$/, '') !== text.replace(/={1,2}$/, ''))
       return undefined
     return new Key(canonical)
   }

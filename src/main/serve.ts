@@ -4,6 +4,7 @@ import { readConfiguration } from './configuration.ts'
 import { holdDataFolder } from './data-folder.ts'
 import { connectionFacts, portWarnings, welcome, writeConnectionFile } from './facts.ts'
 import { openHubward } from './hubward.ts'
+import { faultExitCode, uncaughtFault } from './last-resort.ts'
 import { openLog } from './log.ts'
 import { startFailure } from './start-failure.ts'
 
@@ -16,13 +17,14 @@ async function serve(): Promise<void> {
   rmSync(join(configuration.data, 'connection.env'), { force: true })
 
   const log = openLog(configuration.log)
+  const broken = uncaughtFault(log)
   await using hubward = await openHubward(configuration, log)
   for (const warning of portWarnings(hubward, configuration)) log.warn(warning)
   const facts = connectionFacts(configuration, hubward)
   const file = writeConnectionFile(configuration.data, facts)
   process.stdout.write(welcome(facts, file, hubward, configuration))
 
-  await stopped
+  await Promise.race([stopped, broken])
   rmSync(file, { force: true })
   log.info('stopping: what is under way is finished first')
 }
@@ -36,7 +38,9 @@ function stopRequested(): Promise<void> {
 
 try {
   await serve()
+  // Whatever was left behind by what broke must not keep the process.
+  if (process.exitCode === faultExitCode) process.exit()
 } catch (error) {
-  process.exitCode = 1
+  process.exitCode ??= 1
   process.stderr.write(`${startFailure(error)}\n`)
 }

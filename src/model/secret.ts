@@ -16,7 +16,7 @@ export class Secret {
   /** The secret written as base64, or undefined if the text is not canonical base64 of at least one byte. */
   static fromBase64(text: string): Secret | undefined {
     const bytes = Buffer.from(text, 'base64')
-    const same = bytes.toString('base64').replace(/=+$/, '') === text.trim().replace(/=+$/, '')
+    const same = bytes.toString('base64').replace(/={1,2}$/, '') === text.trim().replace(/={1,2}$/, '')
     return bytes.length > 0 && same ? new Secret(bytes) : undefined
   }
 

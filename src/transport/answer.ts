@@ -47,7 +47,7 @@ export function refused(
   const error = errorBody(thrown, { trackingId, now: clock() })
   const later = error.status === 429 || error.status >= 500
   const retryAfter = thrown instanceof Refusal ? thrown.retryAfter : undefined
-  return { ...error, retryAfter: later ? (retryAfter ?? throttledFor) : undefined }
+  return { ...error, retryAfter: later ? Math.ceil(retryAfter ?? throttledFor) : undefined }
 }
 
 /** The name by which one request is found in the log. */

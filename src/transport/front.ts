@@ -3,6 +3,7 @@ import type { Server as TlsServer } from 'node:tls'
 import { takeProxyHeader } from '../wire/proxy-protocol.ts'
 import type { Admission, Connection } from './admission/admission.ts'
 import { plainAddress } from './admission/address.ts'
+import type { Guard } from './guard.ts'
 
 /** What stands before servers that speak TLS: every connection passes admission here, before TLS costs anything. */
 export interface Front {
@@ -24,8 +25,15 @@ type Ends = Pick<Socket, 'remoteAddress' | 'remotePort' | 'localAddress' | 'loca
 
 const headerTimeout = 10_000
 
-/** @param isProxy load balancers that begin each connection with the PROXY protocol; absent: there are none */
-export function frontOf(admission: Admission, isProxy: (address: string) => boolean = () => false): Front {
+/**
+ * @param guard what a connection breaks before TLS, it breaks alone
+ * @param isProxy load balancers that begin each connection with the PROXY protocol; absent: there are none
+ */
+export function frontOf(
+  admission: Admission,
+  guard: Guard,
+  isProxy: (address: string) => boolean = () => false,
+): Front {
   const sockets = new Set<Socket>()
   const passed = new Map<string, Passed>()
 
@@ -48,15 +56,15 @@ export function frontOf(admission: Admission, isProxy: (address: string) => bool
     }
     // A listed peer must send a header, any other must not: what it claims would be believed.
     if (!isProxy(peerAddress)) return pass(peerAddress)
-    takeProxyHeader(socket, headerTimeout).then(
-      (header) => header && pass(header.source ?? peerAddress),
-      () => socket.destroy(),
+    // Never rejects: a connection without a header is over.
+    void takeProxyHeader(socket, headerTimeout).then((header) =>
+      guard(socket, () => header && pass(header.source ?? peerAddress)),
     )
   }
 
   return {
     before: (server) => {
-      const front = createServer({ noDelay: true }, (socket) => accepted(socket, server))
+      const front = createServer({ noDelay: true }, (socket) => guard(socket, () => accepted(socket, server)))
       // Only at this word a server begins to look after requests that do not come to their end.
       front.once('listening', () => server.emit('listening'))
       return front

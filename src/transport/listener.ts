@@ -13,6 +13,7 @@ import type { Peer } from '../wire/peer.ts'
 import type { Admission } from './admission/admission.ts'
 import { streamOfSocket, streamOfWebSocket } from './byte-stream.ts'
 import { frontOf, type Passed } from './front.ts'
+import { guardOf } from './guard.ts'
 import { webSockets, type Subprotocol } from './websocket.ts'
 
 /** What is served, and where. `Identity` is what the AMQP service knows its clients by. */
@@ -82,7 +83,8 @@ export async function openListener<Identity>(listening: Listening<Identity>): Pr
   const tls = tlsOptions(listening)
   const peers = new WeakMap<Duplex, Peer>()
   const connections = new Set<Duplex>()
-  const front = frontOf(listening.admission, listening.isProxy)
+  const guard = guardOf(listening.onFault)
+  const front = frontOf(listening.admission, guard, listening.isProxy)
   const secured = (socket: TLSSocket) => {
     socket.on('error', () => socket.destroy()) // a client that vanishes is no fault of ours
     const passed = front.of(socket)
@@ -102,28 +104,39 @@ export async function openListener<Identity>(listening: Listening<Identity>): Pr
   const overWebSocket =
     (serve: Protocol): Subprotocol =>
     (socket, peer) => {
-      const connection = serve(streamOfWebSocket(socket), peer)
-      socket.on('message', (data: Buffer) => connection.receive(data))
-      socket.on('close', () => connection.streamClosed())
+      const stream = streamOfWebSocket(socket)
+      const connection = serve(stream, peer)
+      socket.on('message', (data: Buffer) => guard(stream, () => connection.receive(data)))
+      socket.on('close', () => guard(stream, () => connection.streamClosed()))
     }
   const largestMessage = Math.max(listening.mqttLimits.packetBytes, listening.amqpLimits.frameBytes)
-  const sockets = webSockets(largestMessage, { mqtt: overWebSocket(serveMqtt), amqpwsb10: overWebSocket(serveAmqp) })
+  const sockets = webSockets(
+    largestMessage,
+    new Map([
+      ['mqtt', overWebSocket(serveMqtt)],
+      ['amqpwsb10', overWebSocket(serveAmqp)],
+    ]),
+  )
 
   const openHttps = () => {
     const server = createHttpsServer({ ...tls, ...httpOptions }, (incoming, outgoing) =>
-      serveHttp(incoming, outgoing, peerBehind(incoming.socket), listening),
+      guard(incoming.socket, () => serveHttp(incoming, outgoing, peerBehind(incoming.socket), listening)),
     )
-    server.on('secureConnection', secured)
-    server.on('upgrade', (request, socket, head) => sockets.upgrade(request, socket, head, peerBehind(socket)))
+    server.on('secureConnection', (socket) => guard(socket, () => secured(socket)))
+    server.on('upgrade', (request, socket, head) =>
+      guard(socket, () => sockets.upgrade(request, socket, head, peerBehind(socket))),
+    )
     return server
   }
   const openTls = (serve: Protocol) => () =>
-    createTlsServer(tls, (socket) => {
-      secured(socket)
-      const connection = serve(streamOfSocket(socket), peerBehind(socket))
-      socket.on('data', (chunk: Buffer) => connection.receive(chunk))
-      socket.on('close', () => connection.streamClosed())
-    })
+    createTlsServer(tls, (socket) =>
+      guard(socket, () => {
+        secured(socket)
+        const connection = serve(streamOfSocket(socket), peerBehind(socket))
+        socket.on('data', (chunk: Buffer) => guard(socket, () => connection.receive(chunk)))
+        socket.on('close', () => guard(socket, () => connection.streamClosed()))
+      }),
+    )
 
   const speaking: (HttpsServer | TlsServer)[] = []
   const opening = (open: () => HttpsServer | TlsServer) => (): Server => {
@@ -192,14 +205,11 @@ function serveHttp(
     return
   }
   readRequest(incoming, peer, api.largestBody)
-    .then((request) => request && api.handle(request))
-    .then(
-      (response) => response && sendResponse(outgoing, response),
-      (fault: unknown) => {
-        onFault(fault)
-        outgoing.destroy()
-      },
-    )
+    .then(async (request) => request && sendResponse(outgoing, await api.handle(request)))
+    .catch((fault: unknown) => {
+      onFault(fault)
+      outgoing.destroy()
+    })
 }
 
 /** Listen on every address at the wanted port; if that is refused on one of them, at the other port on all. */

@@ -127,7 +127,7 @@ function session(
       const request = readRequest(packet)
       if (++underWay > mostAtOnce) throw new MalformedPacket('too many requests at once')
       // Not awaited: PUBACK goes first, the answer after it. [device-wire §0.7]
-      void answer(request, transport.monotonic()).finally(() => underWay--)
+      void connection.guard(() => answer(request, transport.monotonic()).finally(() => underWay--))
     },
     closed: () => {
       if (current.get(device) === connection) current.delete(device)
@@ -210,6 +210,9 @@ function attemptOf(
   }
 }
 
+/** Characters. SDKs send a number or a GUID; in three bytes each, these leave room for the rest of the answer's topic. */
+const longestRequestId = 16_384
+
 const requestTopic = /^\$dps\/registrations\/(PUT\/iotdps-register|GET\/iotdps-get-operationstatus)\/?\?(.*)$/
 
 /** Anything else than a request that can be answered closes the connection. [device-wire §3.6] */
@@ -223,6 +226,7 @@ function readRequest({ topic, payload }: Publish): Request {
   )
   const rid = properties.get('$rid')
   if (action === undefined || rid === undefined) throw new MalformedPacket('a topic that is not for devices')
+  if (rid.length > longestRequestId) throw new MalformedPacket('a request ID that no answer could carry')
   if (action.startsWith('PUT')) return { rid, body: payload }
   return { rid, operationId: decoded(properties.get('operationId') ?? ''), body: payload }
 }

@@ -17,19 +17,19 @@ export interface WebSockets {
  * @param largestMessage bytes
  * @param subprotocols by their names in lower case
  */
-export function webSockets(largestMessage: number, subprotocols: Readonly<Record<string, Subprotocol>>): WebSockets {
+export function webSockets(largestMessage: number, subprotocols: ReadonlyMap<string, Subprotocol>): WebSockets {
+  const named = (name: string) => subprotocols.get(name.trim().toLowerCase())
   const server = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
     clientTracking: false,
     maxPayload: largestMessage,
-    handleProtocols: (offered) => [...offered].find((name) => name.toLowerCase() in subprotocols) ?? false,
+    handleProtocols: (offered) => [...offered].find(named) ?? false,
   })
   return {
     upgrade: (request, socket, head, peer) => {
       const offered = String(request.headers['sec-websocket-protocol'] ?? '').split(',')
-      const known = offered.some((name) => name.trim().toLowerCase() in subprotocols)
-      if (!known) {
+      if (!offered.some(named)) {
         socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
         return
       }
@@ -37,7 +37,7 @@ export function webSockets(largestMessage: number, subprotocols: Readonly<Record
         webSocket.on('error', () => webSocket.terminate()) // broken frames; the connection is over
         // MQTT and AMQP travel in binary frames only. [MQTT-6.0.0-1]
         webSocket.on('message', (_, isBinary) => isBinary || webSocket.terminate())
-        subprotocols[webSocket.protocol.toLowerCase()]?.(webSocket, peer)
+        named(webSocket.protocol)?.(webSocket, peer)
       })
     },
   }

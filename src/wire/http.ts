@@ -42,6 +42,13 @@ export function pathOf({ url = '/' }: IncomingMessage): string {
   return mark < 0 ? url : url.slice(0, mark)
 }
 
+/** A path without the slashes at its end. By hand: a regular expression takes the square of the slashes that stand elsewhere. */
+export function withoutTrailingSlashes(path: string): string {
+  let end = path.length
+  while (path[end - 1] === '/') end--
+  return path.slice(0, end)
+}
+
 /** Read a request to its end, or to `largestBody` bytes; undefined if the client went away before. */
 export async function readRequest(
   incoming: IncomingMessage,

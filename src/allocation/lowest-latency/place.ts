@@ -6,9 +6,11 @@ export interface Place {
   readonly longitude: number
 }
 
+const byName = new Map(Object.entries(regions))
+
 /** The place that a hub's location names: an Azure region (`westeurope`, `West Europe`) or `latitude,longitude`. */
 export function placeOf(location: string): Place | undefined {
-  const region = regions[location.toLowerCase().replaceAll(/[\s-]/g, '')]
+  const region = byName.get(location.toLowerCase().replaceAll(/[\s-]/g, ''))
   if (region) return { latitude: region[0], longitude: region[1] }
   const [, latitude, longitude] = coordinates.exec(location) ?? []
   const place = { latitude: Number(latitude), longitude: Number(longitude) }

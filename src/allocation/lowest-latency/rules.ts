@@ -27,10 +27,10 @@ export class RulesInvalid extends Error {
 export function rules(file: Json | undefined): LatencySource {
   if (!isJsonObject(file) || !Array.isArray(file['rules']))
     throw new RulesInvalid('expected an object with a list `rules`')
-  const { siteMember = 'site' } = file
+  const siteMember = String(file['siteMember'] ?? 'site')
   const all = file['rules'].map((rule: Json, index) => readRule(rule, `rules[${index}]`))
   return async ({ remoteAddress, payload }, candidates) => {
-    const named = isJsonObject(payload) ? payload[String(siteMember)] : undefined
+    const named = isJsonObject(payload) && Object.hasOwn(payload, siteMember) ? payload[siteMember] : undefined
     const site = typeof named === 'string' ? named : undefined
     const rule = all.find(({ covers }) => covers(remoteAddress, site))
     if (!rule) return `no rule covers the address ${remoteAddress}${site === undefined ? '' : ` or the site ${site}`}`

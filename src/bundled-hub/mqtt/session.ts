@@ -9,7 +9,7 @@ import type { Hub } from '../hub.ts'
 import { asRefusal, HubRefusal, refusalBody } from '../hub-refusal.ts'
 import { clientOf, type Identity } from '../identity.ts'
 import { activity, modelUpdate } from '../identity-table.ts'
-import { isJsonObject, type JsonObject, parseJson } from '../../wire/json.ts'
+import { isJsonObject, jsonFault, type JsonObject, parseJson } from '../../wire/json.ts'
 import { deviceTwinJson } from '../twin.ts'
 import { existingTwin, report } from '../twin-changes.ts'
 import { withoutMetadata } from '../twin-request.ts'
@@ -65,7 +65,7 @@ export class DeviceSession implements MqttSession, Connection {
     this.#write(activity(this.#hub.name, this.#identity, this.#hub.clock()))
     if (model !== undefined) this.#write(modelUpdate(this.#hub.name, this.#identity, model))
     this.#closeAtExpiry()
-    setImmediate(() => this.subscribed())
+    setImmediate(() => void this.#connection.guard(() => this.subscribed()))
   }
 
   async subscribe(filters: readonly { filter: string; qos: number }[]): Promise<readonly number[]> {
@@ -205,7 +205,9 @@ export class DeviceSession implements MqttSession, Connection {
   }
 
   async #report(rid: string, payload: Buffer, expected: number | undefined): Promise<void> {
-    const patch = parseJson(payload.toString('utf8'))
+    const text = payload.toString('utf8')
+    const patch = parseJson(text)
+    if (patch === undefined) throw new HubRefusal('ArgumentInvalid', `the patch ${jsonFault(text)}`)
     if (!isJsonObject(patch)) throw new HubRefusal('ArgumentInvalid', 'the patch is not a JSON object')
     const version = await report(this.#hub, this.#identity, withoutMetadata(patch), expected)
     this.#send(twinAnswerTopic(204, rid, version), '')
@@ -238,7 +240,10 @@ export class DeviceSession implements MqttSession, Connection {
     const left = this.#expires - this.#hub.clock()
     if (left <= 0) return this.close()
     if (left === Infinity) return
-    this.#expiry = setTimeout(() => this.#closeAtExpiry(), Math.min(left, longestWait))
+    this.#expiry = setTimeout(
+      () => void this.#connection.guard(() => this.#closeAtExpiry()),
+      Math.min(left, longestWait),
+    )
     this.#expiry.unref()
   }
 

@@ -18,6 +18,8 @@ export type Publication =
   | { readonly kind: 'reported'; readonly rid: string; readonly version: number | undefined }
   | { readonly kind: 'methodAnswer'; readonly rid: string; readonly status: number }
 
+/** Characters: even in three bytes each, they leave room for the rest of the answer's topic. */
+const longestRequestId = 16_384
 const twinGet = '$iothub/twin/GET'
 const reported = '$iothub/twin/PATCH/properties/reported'
 const methodAnswer = /^\$iothub\/methods\/res\/(\d{1,10})\//
@@ -53,7 +55,7 @@ export function publicationOf(base: string, topic: string): Publication | undefi
     return { kind: 'telemetry', properties: topic.slice(events.length + 1).replace(/\/$/, '') }
   }
   const rid = parameter(topic, '$rid')
-  if (rid === undefined) return undefined
+  if (rid === undefined || rid.length > longestRequestId) return undefined
   if (isResource(topic, twinGet)) return { kind: 'twinGet', rid }
   if (isResource(topic, reported)) return { kind: 'reported', rid, version: version(topic) }
   const status = methodAnswer.exec(topic)?.[1]

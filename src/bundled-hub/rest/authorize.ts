@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto'
-import { header, type HttpRequest } from '../../wire/http.ts'
+import { header, withoutTrailingSlashes, type HttpRequest } from '../../wire/http.ts'
 import { expectedSignature, parseSasToken, type SasToken } from '../../wire/sas-token.ts'
 import { credentialOf } from '../credential.ts'
 import type { Hub } from '../hub.ts'
@@ -64,10 +64,7 @@ function verify(hub: Hub, text: string, tokens: VerifiedTokens): Verified | unde
 
 /** The resource's segments after the host, which may come with a scheme and a port; undefined for another host. */
 function scopeOf({ name }: Hub, { resource }: SasToken): readonly string[] | undefined {
-  const [host = '', ...scope] = resource
-    .replace(/^[a-z]+:\/\//i, '')
-    .replace(/\/+$/, '')
-    .split('/')
+  const [host = '', ...scope] = withoutTrailingSlashes(resource.replace(/^[a-z]+:\/\//i, '')).split('/')
   return host.replace(/:\d+$/, '').toLowerCase() === name ? scope : undefined
 }
 

@@ -52,7 +52,8 @@ async function attempt(hub: Hub, item: Json, seen: Set<string>): Promise<JsonObj
 
 async function perform(hub: Hub, address: Address, item: JsonObject): Promise<void> {
   const etag = (value: Json | undefined): string => ifMatch(typeof value === 'string' ? value : undefined) ?? ''
-  switch (String(item.importMode ?? 'create').toLowerCase()) {
+  const importMode = item.importMode ?? 'create'
+  switch (typeof importMode === 'string' ? importMode.toLowerCase() : importMode) {
     case 'create':
       await createIdentity(hub, address, identityRequest(item), twinChange(item))
       return

@@ -1,4 +1,4 @@
-import { header, type HttpRequest, type HttpResponse } from '../../wire/http.ts'
+import { header, withoutTrailingSlashes, type HttpRequest, type HttpResponse } from '../../wire/http.ts'
 import type { Hub } from '../hub.ts'
 import { asRefusal, HubRefusal, refusalResponse } from '../hub-refusal.ts'
 import { authorize, isDevice, type VerifiedTokens } from './authorize.ts'
@@ -44,7 +44,7 @@ function hostOf(request: HttpRequest): string {
 }
 
 function segments(path: string): string[] {
-  const raw = path.replace(/^\/+|\/+$/g, '').split('/')
+  const raw = withoutTrailingSlashes(path).replace(/^\/+/, '').split('/')
   try {
     return raw.map(decodeURIComponent)
   } catch {
@@ -60,7 +60,7 @@ function operationAt(path: readonly string[], method: string): Operation {
     }
     throw new HubRefusal('NotFound', 'there is nothing at this path')
   }
-  const operation = resource[method]
+  const operation = Object.hasOwn(resource, method) ? resource[method] : undefined
   if (!operation) throw new HubRefusal('MethodNotAllowed', `${method} is not offered at this path`)
   return operation
 }

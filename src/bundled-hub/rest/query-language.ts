@@ -124,9 +124,9 @@ class Parser {
       case 'is_null':
         return (twin) => valueAt(twin, path) === null
       case 'startswith':
-        return (twin) => String(valueAt(twin, path) ?? '').startsWith(argument)
+        return (twin) => textAt(twin, path)?.startsWith(argument) === true
       case 'endswith':
-        return (twin) => String(valueAt(twin, path) ?? '').endsWith(argument)
+        return (twin) => textAt(twin, path)?.endsWith(argument) === true
       default:
         throw unexpected(name)
     }
@@ -230,6 +230,11 @@ function valueAt(twin: Json, path: readonly string[]): Json | undefined {
     value = value[name]
   }
   return value
+}
+
+function textAt(twin: Json, path: readonly string[]): string | undefined {
+  const value = valueAt(twin, path)
+  return typeof value === 'string' ? value : undefined
 }
 
 /** Values of different kinds are unequal and have no order. */

@@ -4,15 +4,15 @@ import { quoted } from '../../wire/printable.ts'
 
 const collections = ['enrollments', 'enrollmentgroups', 'deviceregistrations', 'devices']
 const reserved = new Set(['select', 'from', 'where', 'group', 'by', 'as', 'and', 'or', 'not', 'in'])
-const operators: Readonly<Record<string, Operator>> = {
-  '=': '=',
-  '!=': '!=',
-  '<>': '!=',
-  '<': '<',
-  '<=': '<=',
-  '>': '>',
-  '>=': '>=',
-}
+const operators: ReadonlyMap<string, Operator> = new Map([
+  ['=', '='],
+  ['!=', '!='],
+  ['<>', '!='],
+  ['<', '<'],
+  ['<=', '<='],
+  ['>', '>'],
+  ['>=', '>='],
+])
 const deepest = 32
 
 /**
@@ -119,7 +119,7 @@ export function parseQuery(text: string): Query {
       return { is: 'not', operand: membership(of) }
     }
     if (isWord('in')) return membership(of)
-    const operator = isSymbolToken(next()) ? operators[next()!.text] : undefined
+    const operator = isSymbolToken(next()) ? operators.get(next()!.text) : undefined
     if (!operator) throw unexpected()
     at++
     return { is: 'compare', path: of, operator, literal: literal() }

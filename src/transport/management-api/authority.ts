@@ -48,7 +48,7 @@ async function issuerOf(token: string, store: Reader): Promise<TokenIssuer> {
 function claimedIssuer(token: string): string {
   try {
     const { iss } = decodeJwt(token)
-    if (iss !== undefined) return iss
+    if (typeof iss === 'string') return iss
   } catch {
     throw new Refusal('BearerTokenInvalid', 'the token is neither one of ours nor a JSON Web Token')
   }
@@ -84,7 +84,7 @@ function principalOf(claims: JWTPayload, { name, rules }: TokenIssuer): Principa
 
 /** A claim's values: one, several, or, as `scp` is written, words with blanks between them. */
 function valuesOf(claims: JWTPayload, claim: string): readonly unknown[] {
-  const value = claims[claim]
+  const value = Object.hasOwn(claims, claim) ? claims[claim] : undefined
   if (Array.isArray(value)) return value
-  return claim === 'scp' || claim === 'scope' ? String(value ?? '').split(' ') : [value]
+  return typeof value === 'string' && (claim === 'scp' || claim === 'scope') ? value.split(' ') : [value]
 }

@@ -2,6 +2,7 @@ import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Admission } from '../admission/admission.ts'
 import { frontOf } from '../front.ts'
+import { guardOf } from '../guard.ts'
 import { pathOf, readRequest, sendResponse, type HttpApi } from '../../wire/http.ts'
 
 export interface ManagementListening {
@@ -35,10 +36,10 @@ const drainTimeout = 2000
  */
 export async function openManagementListener(listening: ManagementListening): Promise<ManagementListener> {
   const { key, certificate, address, port, http, admission, onFault } = listening
-  const front = frontOf(admission)
-  const server = createServer(
-    { key, cert: certificate, minVersion: 'TLSv1.2', noDelay: true },
-    (incoming, outgoing) => {
+  const guard = guardOf(onFault)
+  const front = frontOf(admission, guard)
+  const server = createServer({ key, cert: certificate, minVersion: 'TLSv1.2', noDelay: true }, (incoming, outgoing) =>
+    guard(incoming.socket, () => {
       const passed = front.of(incoming.socket)
       if (!passed) return void incoming.destroy()
       const peer = { remoteAddress: passed.remoteAddress, certificateChain: [], standing: passed.connection }
@@ -50,9 +51,9 @@ export async function openManagementListener(listening: ManagementListening): Pr
           onFault(fault)
           outgoing.destroy()
         })
-    },
+    }),
   )
-  server.on('secureConnection', (socket) => front.of(socket)?.connection.secured())
+  server.on('secureConnection', (socket) => guard(socket, () => front.of(socket)?.connection.secured()))
   server.on('tlsClientError', (_, socket) => socket.destroy())
   const listener = front.before(server)
   await new Promise<void>((resolve, reject) => {

@@ -1,7 +1,7 @@
 import type { Json } from '../../model/json.ts'
 import { Refusal } from '../../model/refusal.ts'
 import type { ProvisioningService } from '../../model/service.ts'
-import type { HttpRequest } from '../../wire/http.ts'
+import { withoutTrailingSlashes, type HttpRequest } from '../../wire/http.ts'
 import type { Permission, Principal } from './principal.ts'
 
 /** One thing that can be asked of the control plane. */
@@ -87,7 +87,7 @@ function match(pattern: readonly string[], segments: readonly string[]): Record<
 
 function segmentsOf(path: string): string[] {
   try {
-    return path.replace(/\/+$/, '').split('/').slice(1).map(decodeURIComponent)
+    return withoutTrailingSlashes(path).split('/').slice(1).map(decodeURIComponent)
   } catch {
     throw new Refusal('PathUnknown', 'the path cannot be decoded')
   }

@@ -1,6 +1,6 @@
 import type { ByteStream } from '../mqtt/connection.ts'
 import type { Peer } from '../peer.ts'
-import { asNumber, demand, ProtocolViolation } from './decoding.ts'
+import { asUnsigned, demand, ProtocolViolation } from './decoding.ts'
 import { map, nothing, string, symbol, uint, ushort, type Encoded } from './encoding.ts'
 import { Input, InputEnded, type Frame } from './input.ts'
 import {
@@ -63,7 +63,7 @@ export class AmqpConnection<Identity> {
     this.#onFault = onFault
     this.#input = new Input(stream)
     this.#timer = setTimeout(() => this.destroy(), limits.openTimeout)
-    this.#converse().catch((error: unknown) => this.#fail(error))
+    void this.#guard(() => this.#converse())
   }
 
   /** Feed bytes from the stream. */
@@ -94,7 +94,7 @@ export class AmqpConnection<Identity> {
     clearInterval(this.#heartbeat)
     for (const session of this.#sessions.values()) session.end()
     this.#input.end()
-    this.#client?.closed()
+    void this.#guard(() => this.#client?.closed())
   }
 
   async #converse(): Promise<void> {
@@ -142,7 +142,10 @@ export class AmqpConnection<Identity> {
 
   #open(fields: readonly Encoded[], refused: AmqpError | undefined): void {
     const { containerId, hostName } = this.#service
-    this.#clientFrameBytes = Math.max(asNumber(fields[2]) ?? this.#limits.frameBytes, smallestFrame)
+    this.#clientFrameBytes = Math.max(
+      asUnsigned(fields[2], 'uint', 'max-frame-size') ?? this.#limits.frameBytes,
+      smallestFrame,
+    )
     const openError = refused && map([[symbol('com.microsoft:open-error'), symbol(refused.condition)]])
     this.#send(0, code.open, [
       string(containerId),
@@ -155,7 +158,7 @@ export class AmqpConnection<Identity> {
     this.#opened = true
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => this.destroy(), 2 * this.#limits.idleTimeout)
-    const patience = asNumber(fields[4]) ?? 0
+    const patience = asUnsigned(fields[4], 'uint', 'idle-time-out') ?? 0
     if (patience > 0) {
       const every = Math.min(Math.max(patience / 2, fastestHeartbeat), this.#limits.idleTimeout)
       this.#heartbeat = setInterval(() => this.#write(emptyFrame), every)
@@ -192,17 +195,24 @@ export class AmqpConnection<Identity> {
     const outlet = {
       send: this.#send.bind(this),
       clientFrameBytes: Math.min(this.#clientFrameBytes, this.#limits.frameBytes),
-      fail: (error: unknown) => this.#fail(error),
+      guard: this.#guard.bind(this),
     }
     this.#sessions.set(channel, new Session(channel, fields, outlet, client, this.#limits))
   }
 
-  #fail(error: unknown): void {
-    if (error instanceof InputEnded || this.#closed) return
-    if (error instanceof ProtocolViolation)
-      return this.#close({ condition: error.condition, description: error.message })
-    this.#onFault(error)
-    this.#close({ condition: 'amqp:internal-error', description: 'The connection ended with an internal error.' })
+  /** What this throws is told, unless the client broke the protocol, and closes this connection and nothing else; never rejects. */
+  async #guard(task: () => void | Promise<void>): Promise<void> {
+    try {
+      await task()
+    } catch (error) {
+      if (error instanceof InputEnded) return
+      const violation = error instanceof ProtocolViolation ? error : undefined
+      if (!violation) this.#onFault(error)
+      if (this.#closed) return
+      if (violation) this.#close({ condition: violation.condition, description: violation.message })
+      else
+        this.#close({ condition: 'amqp:internal-error', description: 'The connection ended with an internal error.' })
+    }
   }
 
   #close(error?: AmqpError): void {
@@ -217,7 +227,7 @@ export class AmqpConnection<Identity> {
   /** Frames of one turn, and of the promises it settles, leave in one write: each write is a TLS record. */
   #write(bytes: Buffer): void {
     if (this.#closed) return
-    if (this.#pending.push(bytes) === 1) process.nextTick(() => this.#flush())
+    if (this.#pending.push(bytes) === 1) process.nextTick(() => void this.#guard(() => this.#flush()))
   }
 
   #flush(): void {

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import type { Encoded } from './encoding.ts'
 
 /** The peer broke the protocol; the connection closes with this condition. [AMQP-1.0 §2.8.15] */
@@ -17,6 +18,8 @@ export function demand(condition: boolean, what: string): asserts condition {
 }
 
 const deepestDescriptor = 4
+/** Of a list that is expanded; the longest in the standard has 14, and SDKs send maps of a few entries. */
+const mostItems = 256
 
 /**
  * Cuts a buffer into its encoded values. No value is expanded before it is asked for, and an array never is, so reading costs
@@ -86,15 +89,15 @@ export function asMap(encoded: Encoded): [key: Encoded, value: Encoded][] | unde
   return Array.from({ length: items.length / 2 }, (_, at) => [items[at * 2]!, items[at * 2 + 1]!])
 }
 
-/** A string or symbol; undefined if it is neither. */
+/** A string or symbol; undefined if it is neither. Throws ProtocolViolation for bytes that are no UTF-8. */
 export function asText(encoded: Encoded | undefined): string | undefined {
   switch (encoded?.[0]) {
     case 0xa1:
     case 0xa3:
-      return encoded.toString('utf8', 2)
+      return text(encoded.subarray(2))
     case 0xb1:
     case 0xb3:
-      return encoded.toString('utf8', 5)
+      return text(encoded.subarray(5))
     default:
       return undefined
   }
@@ -153,8 +156,27 @@ export function asNumber(encoded: Encoded | undefined): number | undefined {
   }
 }
 
+/** The unsigned types by their largest value. [AMQP-1.0 §1.6] */
+export const largest = { ubyte: 0xff, ushort: 0xffff, uint: 0xffffffff, ulong: Number.MAX_SAFE_INTEGER } as const
+
+/**
+ * A field of an unsigned type, in whatever width it was written; undefined if it is absent or null. Throws ProtocolViolation for
+ * anything else, and for numbers that the type does not have.
+ */
+export function asUnsigned(encoded: Encoded | undefined, type: keyof typeof largest, what: string): number | undefined {
+  if (encoded === undefined || isNothing(encoded)) return undefined
+  const number = asNumber(encoded)
+  demand(number !== undefined && number >= 0 && number <= largest[type], `${what} is no ${type}`)
+  return number
+}
+
 export function isNothing(encoded: Encoded | undefined): boolean {
   return encoded === undefined || encoded[0] === 0x40
+}
+
+function text(bytes: Buffer): string {
+  demand(isUtf8(bytes), 'a text is no UTF-8')
+  return bytes.toString('utf8')
 }
 
 function compound(encoded: Encoded, short: number, long: number): Encoded[] | undefined {
@@ -162,7 +184,11 @@ function compound(encoded: Encoded, short: number, long: number): Encoded[] | un
   const isShort = encoded[0] === short
   demand(encoded.length >= (isShort ? 3 : 9), 'a list or map has no count')
   const count = isShort ? encoded[2]! : encoded.readUInt32BE(5)
-  const items = [...values(encoded.subarray(isShort ? 3 : 9))]
+  demand(count <= mostItems, `a list or map counts ${count} items; the limit is ${mostItems}`)
+  const items: Encoded[] = []
+  for (const item of values(encoded.subarray(isShort ? 3 : 9))) {
+    demand(items.push(item) <= count, `a list or map has more than the ${count} items it counts`)
+  }
   demand(items.length === count, `a list or map counts ${count} items and has ${items.length}`)
   return items
 }

@@ -1,4 +1,4 @@
-import { asBoolean, asDescribed, asList, asMap, asNumber, asText, demand, firstValue, isNothing } from './decoding.ts'
+import { asBoolean, asDescribed, asList, asMap, asText, asUnsigned, demand, firstValue } from './decoding.ts'
 import { described, list, map, nothing, string, symbol, type Encoded } from './encoding.ts'
 
 /** Descriptors of frame bodies, outcomes and termini. [AMQP-1.0 §2.7, §3.4, §3.5, §5.3.3] */
@@ -104,20 +104,18 @@ export function readAttach(fields: readonly Encoded[]): Attach {
   const [name, handle, role, senderMode, receiverMode, source = nothing, target = nothing] = fields
   const isReceiver = asBoolean(role)
   const text = asText(name)
-  const number = asNumber(handle)
   demand(text !== undefined && text.length <= 1024, 'ATTACH has no name')
-  demand(number !== undefined, 'ATTACH has no handle')
   demand(isReceiver !== undefined, 'ATTACH has no role')
   return {
     name: text,
-    handle: number,
+    handle: required(handle, 'the handle of ATTACH'),
     client: isReceiver ? 'receives' : 'sends',
     address: addressOf(isReceiver ? source : target),
-    senderSettleMode: asNumber(senderMode) ?? 2,
-    receiverSettleMode: asNumber(receiverMode) ?? 0,
+    senderSettleMode: mode(senderMode, 2, 'snd-settle-mode') ?? 2,
+    receiverSettleMode: mode(receiverMode, 1, 'rcv-settle-mode') ?? 0,
     source,
     target,
-    initialDeliveryCount: asNumber(fields[9]) ?? 0,
+    initialDeliveryCount: asUnsigned(fields[9], 'uint', 'initial-delivery-count') ?? 0,
     properties: textsOf(fields[13]),
   }
 }
@@ -151,11 +149,11 @@ export interface Flow {
 /** Read FLOW. Throws ProtocolViolation. [AMQP-1.0 §2.7.4] */
 export function readFlow(fields: readonly Encoded[]): Flow {
   return {
-    nextIncomingId: asNumber(fields[0]),
-    incomingWindow: required(fields[1], 'FLOW has no incoming-window'),
-    handle: asNumber(fields[4]),
-    deliveryCount: asNumber(fields[5]) ?? 0,
-    linkCredit: asNumber(fields[6]) ?? 0,
+    nextIncomingId: asUnsigned(fields[0], 'uint', 'next-incoming-id'),
+    incomingWindow: required(fields[1], 'the incoming-window of FLOW'),
+    handle: asUnsigned(fields[4], 'uint', 'handle'),
+    deliveryCount: asUnsigned(fields[5], 'uint', 'delivery-count') ?? 0,
+    linkCredit: asUnsigned(fields[6], 'uint', 'link-credit') ?? 0,
     drain: asBoolean(fields[8]) ?? false,
     echo: asBoolean(fields[9]) ?? false,
   }
@@ -173,17 +171,23 @@ export interface Transfer {
 /** Read TRANSFER. Throws ProtocolViolation. [AMQP-1.0 §2.7.5] */
 export function readTransfer(fields: readonly Encoded[]): Transfer {
   return {
-    handle: required(fields[0], 'TRANSFER has no handle'),
-    deliveryId: isNothing(fields[1]) ? undefined : asNumber(fields[1]),
+    handle: required(fields[0], 'the handle of TRANSFER'),
+    deliveryId: asUnsigned(fields[1], 'uint', 'delivery-id'),
     settled: asBoolean(fields[4]) ?? false,
     more: asBoolean(fields[5]) ?? false,
     aborted: asBoolean(fields[9]) ?? false,
   }
 }
 
-/** A number that must be there. Throws ProtocolViolation. */
+/** A uint that must be there: a handle, a window, an ID. Throws ProtocolViolation. */
 export function required(field: Encoded | undefined, what: string): number {
-  const number = asNumber(field)
-  demand(number !== undefined && number >= 0, what)
+  const number = asUnsigned(field, 'uint', what)
+  demand(number !== undefined, `${what} is missing`)
+  return number
+}
+
+function mode(field: Encoded | undefined, highest: number, what: string): number | undefined {
+  const number = asUnsigned(field, 'ubyte', what)
+  demand(number === undefined || number <= highest, `${what} is ${number}`)
   return number
 }

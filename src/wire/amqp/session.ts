@@ -35,8 +35,8 @@ export interface Outlet {
   ) => void
   /** Largest frame that the client reads. */
   readonly clientFrameBytes: number
-  /** For what a request threw: the connection ends with it. */
-  readonly fail: (error: unknown) => void
+  /** Does something outside of the turn of a frame: the connection ends with what it throws. */
+  readonly guard: (task: () => void | Promise<void>) => Promise<void>
 }
 
 /** The client sends to us: its requests. */
@@ -88,8 +88,8 @@ export class Session {
     this.#client = client
     this.#limits = limits
     demand(fields[0] === undefined || fields[0][0] === nothing[0], 'BEGIN answers a session that was not offered')
-    this.#nextIncomingId = required(fields[1], 'BEGIN has no next-outgoing-id')
-    this.#remoteWindow = required(fields[2], 'BEGIN has no incoming-window')
+    this.#nextIncomingId = required(fields[1], 'the next-outgoing-id of BEGIN')
+    this.#remoteWindow = required(fields[2], 'the incoming-window of BEGIN')
     this.#send(code.begin, [ushort(channel), uint(0), uint(window), uint(window), uint(highestHandle)])
   }
 
@@ -142,11 +142,11 @@ export class Session {
     if (more && !aborted) return
     incoming.delivery = undefined
     if (aborted) this.#waitingBytes -= delivery.bytes
-    else this.#requests = this.#requests.then(() => this.#answer(incoming, delivery, handle))
+    else this.#requests = this.#requests.then(() => this.#outlet.guard(() => this.#answer(incoming, delivery, handle)))
   }
 
   detach(fields: readonly Encoded[]): void {
-    const handle = required(fields[0], 'DETACH has no handle')
+    const handle = required(fields[0], 'the handle of DETACH')
     // Absent: the client answers our own DETACH of a link that was refused.
     if (!this.#incoming.delete(handle) && !this.#outgoing.delete(handle)) return
     this.#send(code.detach, [uint(handle), boolean(true)])
@@ -170,20 +170,16 @@ export class Session {
 
   async #answer(incoming: Incoming, delivery: NonNullable<Incoming['delivery']>, handle: number): Promise<void> {
     if (this.#ended) return
-    try {
-      const message = readMessage(delivery.parts.length === 1 ? delivery.parts[0]! : Buffer.concat(delivery.parts))
-      const outcome = await this.#client.request(message, incoming.link)
-      this.#waitingBytes -= delivery.bytes
-      if (this.#ended) return
-      if (!delivery.settled) this.#settle(delivery.id, outcome)
-      if (incoming.credit <= fullCredit / 2 && this.#incoming.get(handle) === incoming) {
-        incoming.credit = fullCredit
-        this.#sendFlow(uint(handle), incoming.deliveryCount, fullCredit)
-      }
-      if (!('rejected' in outcome) && outcome.reply) this.#replyLater(writeReply(outcome.reply, message.correlationId))
-    } catch (error) {
-      this.#outlet.fail(error)
+    const message = readMessage(delivery.parts.length === 1 ? delivery.parts[0]! : Buffer.concat(delivery.parts))
+    const outcome = await this.#client.request(message, incoming.link)
+    this.#waitingBytes -= delivery.bytes
+    if (this.#ended) return
+    if (!delivery.settled) this.#settle(delivery.id, outcome)
+    if (incoming.credit <= fullCredit / 2 && this.#incoming.get(handle) === incoming) {
+      incoming.credit = fullCredit
+      this.#sendFlow(uint(handle), incoming.deliveryCount, fullCredit)
     }
+    if (!('rejected' in outcome) && outcome.reply) this.#replyLater(writeReply(outcome.reply, message.correlationId))
   }
 
   #settle(id: number, outcome: AmqpOutcome): void {
@@ -198,7 +194,7 @@ export class Session {
     const timer = setTimeout(() => {
       this.#timers.delete(timer)
       this.#replies.push(reply)
-      this.#sendReplies()
+      void this.#outlet.guard(() => this.#sendReplies())
     }, this.#limits.replyDelay)
     this.#timers.add(timer)
     if (this.#timers.size + this.#replies.length > mostWaiting)

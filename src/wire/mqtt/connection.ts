@@ -105,10 +105,9 @@ export class MqttConnection {
       for (const packet of this.#reader.read(chunk)) this.#queue.push(packet)
     } catch (error) {
       // What came before the broken packet was whole, but a client that breaks the protocol is owed nothing more.
-      if (!(error instanceof MalformedPacket)) this.#onFault(error)
-      return this.destroy()
+      return this.#fail(error)
     }
-    if (!this.#busy) void this.#drain()
+    if (!this.#busy) void this.guard(() => this.#drain())
     // Stopping and starting a socket is a system call each, so it is left to those who send faster than they are answered.
     if (this.#queue.length > mostWaiting && !this.#paused) {
       this.#paused = true
@@ -148,11 +147,32 @@ export class MqttConnection {
     if (this.#closed) return
     this.#closed = true
     clearTimeout(this.#timer)
-    this.#session?.closed(this.#graceful)
+    try {
+      this.#session?.closed(this.#graceful)
+    } catch (fault) {
+      this.#onFault(fault)
+    }
   }
 
   get closed(): boolean {
     return this.#closed
+  }
+
+  /**
+   * Do something for this connection beside its packets, now and until it settles. What it throws is told, unless the client
+   * broke the protocol, and closes this connection and nothing else; so this never rejects, and need not be awaited.
+   */
+  async guard(task: () => void | Promise<void>): Promise<void> {
+    try {
+      await task()
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (!(error instanceof MalformedPacket)) this.#onFault(error)
+    this.destroy()
   }
 
   async #drain(): Promise<void> {
@@ -160,14 +180,12 @@ export class MqttConnection {
     try {
       for (let packet = this.#queue.shift(); packet && !this.#closed; packet = this.#queue.shift())
         await this.#handle(packet)
-    } catch (error) {
-      if (!(error instanceof MalformedPacket)) this.#onFault(error)
-      this.destroy()
+    } finally {
+      this.#busy = false
+      // Also after the end: a stream that is not read never hears the other side close, and would stay for good.
+      if (this.#paused) this.#stream.resume()
+      this.#paused = false
     }
-    this.#busy = false
-    // Also after the end: a stream that is not read never hears the other side close, and would stay for good.
-    if (this.#paused) this.#stream.resume()
-    this.#paused = false
   }
 
   async #handle(packet: Packet): Promise<void> {
@@ -229,7 +247,7 @@ export class MqttConnection {
   /** Packets of one turn leave in one write: each write is a TLS record. */
   #send(packet: Buffer): void {
     if (this.#closed) return
-    if (this.#outgoing.push(packet) === 1) queueMicrotask(() => this.#flush())
+    if (this.#outgoing.push(packet) === 1) queueMicrotask(() => void this.guard(() => this.#flush()))
   }
 
   #flush(): void {

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import type { Connect, Packet, Publish } from './packets.ts'
 
 /** The bytes break the protocol; the only answer is to close the connection. [MQTT-4.8.0-1] */
@@ -126,7 +127,7 @@ function publish(fields: Fields, flags: number): Publish {
   const qos = (flags >> 1) & 3
   demand(qos <= 2, 'QoS 3 does not exist')
   const topic = fields.text()
-  demand(topic.length > 0 && !/[+#\0]/.test(topic), 'the topic name is empty or has a wildcard')
+  demand(topic.length > 0 && !/[+#]/.test(topic), 'the topic name is empty or has a wildcard')
   const packetId = qos > 0 ? fields.packetId() : 0
   return {
     type: 'publish',
@@ -170,8 +171,11 @@ class Fields {
     return this.#take(this.number())
   }
 
+  /** Text that gives the same bytes when it is written again. [MQTT-1.5.3-1, MQTT-1.5.3-2] */
   text(): string {
-    return this.bytes().toString('utf8')
+    const bytes = this.bytes()
+    demand(isUtf8(bytes) && !bytes.includes(0), 'a text is no UTF-8, or has a null character')
+    return bytes.toString('utf8')
   }
 
   rest(): Buffer {

@@ -23,9 +23,12 @@ export function unsubackPacket(packetId: number): Buffer {
 
 export const pingrespPacket: Buffer = Buffer.from([0xd0, 0])
 
-/** QoS 1 carries the packet identifier; at QoS 0 it is left out. Never retained. */
+const longestTopic = 0xffff
+
+/** QoS 1 carries the packet identifier; at QoS 0 it is left out. Never retained. Throws for a topic beyond 65,535 bytes. [MQTT-1.5.3] */
 export function publishPacket(topic: string, payload: Buffer, qos: 0 | 1, packetId: number, dup = false): Buffer {
   const topicLength = Buffer.byteLength(topic)
+  if (topicLength > longestTopic) throw new RangeError(`a topic of ${topicLength} bytes`)
   const body = 2 + topicLength + (qos === 1 ? 2 : 0) + payload.length
   const head = size(body)
   const packet = Buffer.allocUnsafe(1 + head.length + body)
