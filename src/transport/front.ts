@@ -49,16 +49,16 @@ export function frontOf(
       passed.delete(name)
       connection.closed()
     })
-    const pass = (remoteAddress: string) => {
-      if (!connection.comesFrom(remoteAddress)) return
+    const pass = (remoteAddress: string, preface: number) => {
+      if (!connection.comesFrom(remoteAddress, preface)) return
       passed.set(name, { connection, remoteAddress })
       server.emit('connection', socket)
     }
     // A listed peer must send a header, any other must not: what it claims would be believed.
-    if (!isProxy(peerAddress)) return pass(peerAddress)
+    if (!isProxy(peerAddress)) return pass(peerAddress, 0)
     // Never rejects: a connection without a header is over.
     void takeProxyHeader(socket, headerTimeout).then((header) =>
-      guard(socket, () => header && pass(header.source ?? peerAddress)),
+      guard(socket, () => header && pass(header.source ?? peerAddress, header.length)),
     )
   }
 

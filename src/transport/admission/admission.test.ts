@@ -55,7 +55,7 @@ class Client {
     this.connection?.closed()
   }
   speak(): this {
-    this.bytesRead = 1
+    this.bytesRead = 250
     return this
   }
   secure(): this {
@@ -165,6 +165,23 @@ describe('new connections of one address', () => {
     assert.deepEqual(openOf(silent), [false, true, true])
   })
 
+  test('take the place of those that send less than a handshake begins with, beside the header of a load balancer', () => {
+    const { connect } = underTest(bounds)
+    const trickling = Array.from({ length: 3 }, () => connect('192.0.2.1'))
+    for (const client of trickling) client.bytesRead = 47
+    assert.ok(connect('192.0.2.1').isOpen)
+    assert.deepEqual(openOf(trickling), [false, true, true])
+    const { doors } = underTest(bounds)
+    const behind = Array.from({ length: 4 }, () => {
+      const client = new Client()
+      client.connection = doors.accept(client, '192.0.2.9')
+      client.bytesRead = 107
+      client.connection?.comesFrom('192.0.2.1', 107)
+      return client
+    })
+    assert.deepEqual(openOf(behind), [false, true, true, true])
+  })
+
   test('may be ten times as many where somebody proved who they are', () => {
     const { connect, pass } = underTest(bounds)
     connect('192.0.2.1').prove()
@@ -204,6 +221,10 @@ describe('failed attempts of one address', () => {
     for (let count = 0; count < 4; count++) fail(stranger)
     const known = connect('192.0.2.2').prove()
     for (let count = 0; count < 31; count++) known.connection?.failed()
+    pass(999)
+    assert.deepEqual(openOf([stranger, known]), [true, true], 'while they are answered')
+    for (const client of [stranger, stranger, known]) client.connection?.failed()
+    for (let count = 0; count < 10; count++) known.connection?.failed()
     pass(1)
     assert.deepEqual(openOf([stranger, known]), [false, false])
   })

@@ -14,8 +14,11 @@ export interface Connectable {
 
 /** One connection, from its acceptance to its end. */
 export interface Connection extends Standing {
-  /** Say for whom it is counted; false if it may not come in: it is destroyed then. */
-  readonly comesFrom: (remoteAddress: string) => boolean
+  /**
+   * Say for whom it is counted, and how many bytes came before the client's own; false if it may not come in: it is destroyed
+   * then.
+   */
+  readonly comesFrom: (remoteAddress: string, preface?: number) => boolean
   /** TLS stands. */
   readonly secured: () => void
   /** To be called when its socket has closed. */
@@ -44,6 +47,8 @@ interface Held {
   stage: Stage
   /** When it came to its stage; a handshake is counted from the beginning of the connection. */
   since: number
+  /** Bytes that a load balancer sent before the client's own. */
+  preface: number
   origin?: Origin
   address?: Scope<Held>
   network?: Scope<Held>
@@ -57,6 +62,10 @@ type Entered = { readonly [of in 'everybody' | 'network' | 'address']?: Scope<He
 const mostRemembered = 10_000
 /** Milliseconds from a refused proof until its connection is cut, unless a good one comes. */
 const afterFailure = 10_000
+/** The same where its address fails too often: as long as the answer takes to be sent. */
+const untilAnswered = 1000
+/** Bytes. Who has sent less has not begun a handshake, whatever it is. [RFC 5246 §7.4.1.2] */
+const shortestHello = 48
 
 /**
  * Bound the connections of a listener, before anything is spent on them. At a bound, a newcomer takes the place of one that has
@@ -71,12 +80,15 @@ export function admission(bounds: Bounds, monotonic: Monotonic, tell: (told: Tur
   const turned = turnedAway(monotonic, tell)
 
   function accept(socket: Connectable, peerAddress: string): Connection | undefined {
-    const held: Held = { socket, stage: 'silent', since: monotonic(), gone: false }
+    const held: Held = { socket, stage: 'silent', since: monotonic(), preface: 0, gone: false }
     const local = originOf(peerAddress).isLocal ? bounds.localConnections : 0
     if (!hasRoom(held, { everybody }, local)) return undefined
     everybody.add(held, held.stage)
     return {
-      comesFrom: (remoteAddress) => comesFrom(held, remoteAddress),
+      comesFrom: (remoteAddress, preface = 0) => {
+        held.preface = preface
+        return comesFrom(held, remoteAddress)
+      },
       secured: () => move(held, 'unproven'),
       proved: () => proved(held),
       failed: () => failed(held),
@@ -137,9 +149,13 @@ export function admission(bounds: Bounds, monotonic: Monotonic, tell: (told: Tur
   /** TLS reads from the socket below it unseen, except for the number of bytes. */
   function hear(scope: Scope<Held>): void {
     for (const held of scope.in('silent')) {
-      if (held.socket.bytesRead === 0) return
+      if (isSilent(held)) return
       move(held, 'handshake', held.since)
     }
+  }
+
+  function isSilent({ socket, preface }: Held): boolean {
+    return socket.bytesRead - preface < shortestHello
   }
 
   function refuse(held: Held, cause: Cause): false {
@@ -192,14 +208,14 @@ export function admission(bounds: Bounds, monotonic: Monotonic, tell: (told: Tur
     const cutThose = (stage: Exclude<Stage, 'proven'>, cause: Cause, isOver: (held: Held) => boolean) => {
       for (const held of everybody.in(stage)) if (isOver(held)) cut(held, cause)
     }
-    for (const held of everybody.in('silent')) if (held.socket.bytesRead > 0) move(held, 'handshake', held.since)
+    for (const held of everybody.in('silent')) if (!isSilent(held)) move(held, 'handshake', held.since)
     for (const stage of ['silent', 'handshake'] as const) {
       cutThose(stage, 'handshakeTimeout', ({ since }) => now - since >= bounds.handshakeTimeout)
     }
     cutThose('unproven', 'proofTimeout', ({ since }) => now - since >= bounds.proofTimeout)
     cutThose('failed', 'failedAttempts', ({ since, address }) => {
       const isTooMuch = address?.failures.isFull(now, rateAt(address, 'failedAttempts'))
-      return now - since >= afterFailure || isTooMuch === true
+      return now - since >= (isTooMuch ? untilAnswered : afterFailure)
     })
     turned.tellWhatIsDue()
   }
