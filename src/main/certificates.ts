@@ -1,10 +1,11 @@
 import 'reflect-metadata' // @peculiar/x509 needs it before itself
 import { generateKeyPairSync, webcrypto, X509Certificate } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import * as x509 from '@peculiar/x509'
 import type { Clock } from '../model/timestamp.ts'
+import { ConfigurationError } from './configuration.ts'
+import { type KeyPair, type KeyPairFiles, readKeyPair, writeKeyPair } from './key-pair.ts'
 
 /** What the device ports serve with. */
 export interface ServerCertificate {
@@ -14,6 +15,8 @@ export interface ServerCertificate {
   readonly certificate: string
   /** The file that clients trust it by. */
   readonly caFile: string
+  /** What an operator should mend. */
+  readonly warning?: string
 }
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
@@ -26,27 +29,78 @@ const renewBefore = 30 * day
 x509.cryptoProvider.set(webcrypto as typeof globalThis.crypto)
 
 /**
- * The certificate for these names, signed by a CA of this data folder; both are made when they are not there, and the server's
- * anew when it is about to expire or lacks a name. Devices keep trusting the same CA. P-256, because an RSA key costs more per
- * handshake than the rest of it.
+ * The certificate for these names, signed by a CA of this data folder; both are made at the first start, and the server's anew when
+ * it is about to expire or lacks a name. Devices keep trusting the same CA: one that is missing in part is never made anew. Without
+ * its key, the server's certificate is served as long as it is valid, with a warning. P-256, because an RSA key costs more per
+ * handshake than the rest of it. Throws ConfigurationError, with the files' names, where they cannot be used.
  */
 export async function serverCertificate(
   folder: string,
   names: readonly string[],
   clock: Clock,
 ): Promise<ServerCertificate> {
-  const caFile = join(folder, 'ca.pem')
-  const caKeyFile = join(folder, 'ca-key.pem')
-  if (!existsSync(caFile) || !existsSync(caKeyFile)) await makeCa(caFile, caKeyFile, clock())
-  const certificateFile = join(folder, 'server.pem')
-  const keyFile = join(folder, 'server-key.pem')
-  if (!serves(certificateFile, names, clock())) {
-    await makeServer({ caFile, caKeyFile, certificateFile, keyFile }, names, clock())
+  const caFiles = filesOf(folder, 'ca')
+  const files = filesOf(folder, 'server')
+  const server = readKeyPair(files, 'the server')
+  const ca = await authority(caFiles, files, server, clock())
+  const { certificate, key } = server
+  const caFile = caFiles.certificate
+  if (certificate !== undefined) demandIssuer(certificate, ca.certificate, files, caFiles)
+  if (certificate !== undefined && key !== undefined) {
+    const lacks = lacking(certificate, names, clock())
+    if (lacks === undefined) return { certificate, key, caFile, warning: withoutKey(caFiles, ca) }
+    if (ca.key === undefined && isValid(certificate, clock())) {
+      return { certificate, key, caFile, warning: `${withoutKey(caFiles, ca)}. It ${lacks} already` }
+    }
   }
-  return { key: readFileSync(keyFile, 'utf8'), certificate: readFileSync(certificateFile, 'utf8'), caFile }
+  if (ca.key === undefined) throw new ConfigurationError(`${withoutKey(caFiles, ca)}, which is needed now`)
+  const made = await makeServer({ certificate: ca.certificate, key: ca.key }, names, clock())
+  writeKeyPair(files, made)
+  return { ...made, caFile }
 }
 
-async function makeCa(caFile: string, caKeyFile: string, now: number): Promise<void> {
+function filesOf(folder: string, name: string): KeyPairFiles {
+  return { certificate: join(folder, `${name}.pem`), key: join(folder, `${name}-key.pem`) }
+}
+
+/** The CA as it is; made if there never was one. */
+async function authority(
+  files: KeyPairFiles,
+  serverFiles: KeyPairFiles,
+  server: Partial<KeyPair>,
+  now: number,
+): Promise<{ readonly certificate: string; readonly key?: string }> {
+  const { certificate, key } = readKeyPair(files, 'the CA')
+  if (certificate !== undefined) return { certificate, key }
+  const trusted = `devices trust this certificate, so put it back from your backup`
+  if (key !== undefined) {
+    throw new ConfigurationError(
+      `${files.certificate} is missing, though its key ${files.key} is there: ${trusted}; or delete ${files.key} to begin with a new CA, which every device has to be given`,
+    )
+  }
+  if (server.certificate !== undefined) {
+    throw new ConfigurationError(
+      `${files.certificate} and ${files.key} are missing, though ${serverFiles.certificate} was issued by them: ${trusted}; or delete ${serverFiles.certificate} and ${serverFiles.key} to begin with a new CA, which every device has to be given`,
+    )
+  }
+  const made = await makeCa(now)
+  writeKeyPair(files, made)
+  return made
+}
+
+function demandIssuer(certificate: string, ca: string, files: KeyPairFiles, caFiles: KeyPairFiles): void {
+  if (new X509Certificate(certificate).verify(new X509Certificate(ca).publicKey)) return
+  throw new ConfigurationError(
+    `${files.certificate} was not issued by ${caFiles.certificate}: put back the one that was changed, or delete ${files.certificate} and ${files.key} to have them made anew; a certificate of your own is given with --tls-certificate and --tls-key`,
+  )
+}
+
+function withoutKey({ key, certificate }: KeyPairFiles, ca: Partial<KeyPair>): string | undefined {
+  if (ca.key !== undefined) return undefined
+  return `${key} is missing: put it back from your backup. Without it the server's certificate cannot be made anew, and a new CA is not made in the place of ${certificate}, which devices trust`
+}
+
+async function makeCa(now: number): Promise<KeyPair> {
   const { keys, pem } = await keyPair()
   const ca = await x509.X509CertificateGenerator.createSelfSigned({
     name: 'CN=Hubward CA',
@@ -61,17 +115,12 @@ async function makeCa(caFile: string, caKeyFile: string, now: number): Promise<v
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   })
-  writeFileSync(caKeyFile, pem, { mode: 0o600 })
-  writeFileSync(caFile, ca.toString('pem') + '\n')
+  return { certificate: ca.toString('pem') + '\n', key: pem }
 }
 
-async function makeServer(
-  files: { caFile: string; caKeyFile: string; certificateFile: string; keyFile: string },
-  names: readonly string[],
-  now: number,
-): Promise<void> {
-  const ca = new x509.X509Certificate(readFileSync(files.caFile, 'utf8'))
-  const signingKey = await importKey(readFileSync(files.caKeyFile, 'utf8'))
+async function makeServer(issuer: KeyPair, names: readonly string[], now: number): Promise<KeyPair> {
+  const ca = new x509.X509Certificate(issuer.certificate)
+  const signingKey = await importKey(issuer.key)
   const { keys, pem } = await keyPair()
   const certificate = await x509.X509CertificateGenerator.create({
     subject: `CN=Hubward`,
@@ -90,17 +139,23 @@ async function makeServer(
       await x509.AuthorityKeyIdentifierExtension.create(ca.publicKey),
     ],
   })
-  writeFileSync(files.keyFile, pem, { mode: 0o600 })
-  writeFileSync(files.certificateFile, certificate.toString('pem') + '\n')
+  return { certificate: certificate.toString('pem') + '\n', key: pem }
 }
 
-function serves(certificateFile: string, names: readonly string[], now: number): boolean {
-  if (!existsSync(certificateFile)) return false
-  const certificate = new X509Certificate(readFileSync(certificateFile))
-  const covers = (name: string) => (isIP(name) ? certificate.checkIP(name) : certificate.checkHost(name)) !== undefined
+/** Why the certificate is to be made anew; undefined if it serves. */
+function lacking(pem: string, names: readonly string[], now: number): string | undefined {
+  const certificate = new X509Certificate(pem)
   // One that begins later was made before the clock was set back.
-  const valid = certificate.validFromDate.getTime() <= now && certificate.validToDate.getTime() > now + renewBefore
-  return valid && names.every(covers)
+  if (certificate.validFromDate.getTime() > now) return `begins at ${certificate.validFrom}`
+  if (certificate.validToDate.getTime() <= now + renewBefore) return `ends at ${certificate.validTo}`
+  const covers = (name: string) => (isIP(name) ? certificate.checkIP(name) : certificate.checkHost(name)) !== undefined
+  const missing = names.filter((name) => !covers(name))
+  return missing.length > 0 ? `lacks ${missing.join(', ')}` : undefined
+}
+
+function isValid(pem: string, now: number): boolean {
+  const { validFromDate, validToDate } = new X509Certificate(pem)
+  return validFromDate.getTime() <= now && now < validToDate.getTime()
 }
 
 async function keyPair(): Promise<{ keys: webcrypto.CryptoKeyPair; pem: string }> {

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import type { Logger } from 'pino'
@@ -10,6 +9,7 @@ import { networks } from '../wire/networks.ts'
 import type { AuditRetention } from './audit-file.ts'
 import { serverCertificate, type ServerCertificate } from './certificates.ts'
 import { ConfigurationError, type Configuration } from './configuration.ts'
+import { fits, readCertificate, readKey } from './key-pair.ts'
 import { managementAddress } from './management.ts'
 
 /** The operator's own certificate, or one of our making. */
@@ -19,14 +19,27 @@ export async function certificateFor(
   store: Reader,
 ): Promise<ServerCertificate> {
   const { tlsCertificate, tlsKey, tlsCa, deviceHost, hubNames } = configuration
-  if (tlsCertificate !== '') {
-    const certificate = readFileSync(tlsCertificate, 'utf8')
-    return { certificate, key: readFileSync(tlsKey, 'utf8'), caFile: resolve(tlsCa || tlsCertificate) }
-  }
+  if (tlsCertificate !== '' || tlsKey !== '') return ownCertificate(tlsCertificate, tlsKey, tlsCa)
   const instances = (await store.services.all()).flatMap(({ hostNames }) => hostNames)
   const ours = [hostname(), 'localhost', '127.0.0.1', '::1', managementAddress(configuration)]
   const names = new Set([deviceHost, ...hubNames, ...ours, ...instances])
   return serverCertificate(data, [...names], Date.now)
+}
+
+function ownCertificate(tlsCertificate: string, tlsKey: string, tlsCa: string): ServerCertificate {
+  if (tlsKey === '')
+    throw new ConfigurationError(`tlsCertificate is ${tlsCertificate}, and tlsKey does not say where its key is`)
+  if (tlsCertificate === '')
+    throw new ConfigurationError(`tlsKey is ${tlsKey}, and tlsCertificate does not say whose key it is`)
+  const certificate = readCertificate(tlsCertificate, 'the server (tlsCertificate)')
+  const key = readKey(tlsKey, 'the server (tlsKey)')
+  if (!fits(certificate, key)) {
+    throw new ConfigurationError(
+      `${tlsKey} (tlsKey) is not the key of the first certificate in ${tlsCertificate} (tlsCertificate)`,
+    )
+  }
+  if (tlsCa !== '') readCertificate(tlsCa, 'the CA (tlsCa)')
+  return { certificate, key, caFile: resolve(tlsCa || tlsCertificate) }
 }
 
 /** What is asked of device certificates; each thing that is not is warned of, in the log. */
@@ -70,5 +83,5 @@ export function decisionRetention({ decisionDays, decisionsKept }: Configuration
 
 /** PEM of the CAs that are trusted when linked hubs are called, beside the system's. */
 export function hubCa({ hubCa: file }: Configuration): string[] {
-  return file === '' ? [] : [readFileSync(file, 'utf8')]
+  return file === '' ? [] : [readCertificate(file, 'a CA of hubs (hubCa)')]
 }

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { AllocationPolicy } from '../allocation/allocation.ts'
 import { customAllocation } from '../allocation/custom.ts'
@@ -10,6 +9,7 @@ import { enrollmentJson } from '../enrollment/write-enrollment.ts'
 import type { Monotonic } from '../model/timestamp.ts'
 import { shownUrl } from '../wire/shown-url.ts'
 import type { Configuration } from './configuration.ts'
+import { readCertificate } from './key-pair.ts'
 import { allowedFor } from './outbound.ts'
 
 /** The custom policy: webhooks, and the operator's modules behind `https://in-process/NAME`. `close` ends what they keep. */
@@ -24,7 +24,7 @@ export function customCode(
     timeout: webhookTimeout,
     allowHttp: webhookHttp === 'allow',
     allowed: allowedFor(configuration, 'webhookNetworks'),
-    ca: webhookCa === '' ? [] : [readFileSync(webhookCa, 'utf8')],
+    ca: webhookCa === '' ? [] : [readCertificate(webhookCa, 'a CA of webhooks (webhookCa)')],
   })
   const modules = policyModules(policies || join(data, 'policies'), { time: policyTime, memory: policyMemory })
 

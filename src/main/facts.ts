@@ -1,7 +1,7 @@
-import { renameSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { BoundPort } from '../transport/listener.ts'
 import type { Configuration } from './configuration.ts'
+import { writeDurably } from './files.ts'
 import type { Hubward } from './hubward.ts'
 
 /** What a device or an operator needs to know to use the running service. */
@@ -29,9 +29,8 @@ export function connectionFacts({ deviceHost }: Configuration, hubward: Hubward)
 export function writeConnectionFile(folder: string, facts: ReadonlyMap<string, string>): string {
   const path = join(resolve(folder), 'connection.env')
   const lines = Array.from(facts, ([name, value]) => `${name}='${value.replaceAll("'", `'\\''`)}'\n`)
-  // Renamed into place: whoever waits for the file must not read half of it.
-  writeFileSync(`${path}.partial`, lines.join(''), { mode: 0o600 })
-  renameSync(`${path}.partial`, path)
+  // Whoever waits for the file must not read half of it.
+  writeDurably([{ path, text: lines.join(''), mode: 0o600 }])
   return path
 }
 

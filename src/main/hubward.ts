@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Logger } from 'pino'
 import type { Allocation } from '../allocation/allocate.ts'
@@ -61,9 +60,11 @@ import {
 import { customCode } from './custom-code.ts'
 import { openDoors } from './doors.ts'
 import { listFetcher } from './fetch-list.ts'
+import { makeFolder } from './files.ts'
 import { firstInstance, type FirstInstance } from './first-start.ts'
 import { hubTransport } from './hub-transport.ts'
 import { probeLinks, watchedHubs } from './hub-links.ts'
+import { keepPrivate } from './keep-private.ts'
 import { latencySources } from './latency-sources.ts'
 import { auditTrouble, databaseLog, isToldByStore, logDecision } from './log.ts'
 import { administratorToken, openManagement, watchCertificates } from './management.ts'
@@ -108,7 +109,8 @@ export async function openHubward(
   const { hubNames, deviceHost, listen } = configuration
   const { clock, monotonic } = clocks
   const data = resolve(configuration.data)
-  mkdirSync(data, { recursive: true, mode: 0o700 })
+  makeFolder(data)
+  for (const warning of keepPrivate(data)) log.warn(warning)
 
   await using opened = new AsyncDisposableStack()
   const sampled = opened.use(sampledLog(log, monotonic, configuration.refusalsTold))
@@ -233,6 +235,7 @@ export async function openHubward(
     },
   })
   const certificate = await certificateFor(configuration, data, store)
+  if (certificate.warning) log.warn(certificate.warning)
   const listener = opened.use(
     await openListener({
       ...certificate,
