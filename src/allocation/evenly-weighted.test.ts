@@ -56,3 +56,11 @@ test('over 100,000 devices each hub gets its weight of them, within the chi-squa
   }, 0)
   assert.ok(chiSquare < 16.27, `chi-square ${chiSquare} exceeds the 0.001 bound of three degrees of freedom`)
 })
+
+test('a hub without weight gets nobody while another has some, and its share where none has', () => {
+  const keys = Array.from({ length: 3000 }, (_, device) => `0ne00000001\ndevice-${device}`)
+  const sharesOf = (among: LinkedHub[]) =>
+    among.map((one) => keys.filter((key) => highestScore(key, among) === one).length)
+  assert.deepEqual(sharesOf([hub('a.example', 0), hub('b.example', 1)]), [0, 3000])
+  for (const share of sharesOf([hub('a.example', 0), hub('b.example', 0)])) assert.ok(share > 1300, String(share))
+})

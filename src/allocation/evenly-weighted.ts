@@ -19,15 +19,18 @@ export function hashKey({ service, registrationId }: Pick<ToAllocate, 'service' 
   return `${service.idScope}\n${registrationKey(registrationId)}`
 }
 
-/** The hub, of at least one, to which this key belongs by weight. */
+/** The hub, of at least one, to which this key belongs by weight. Where none has any, which is Terraform's default, all are alike. */
 export function highestScore(key: string, hubs: readonly LinkedHub[]): LinkedHub {
-  const scored = hubs.map((hub) => ({ hub, score: score(key, hub) }))
+  const weightless = hubs.every(({ allocationWeight }) => allocationWeight === 0)
+  const scored = hubs.map((hub) => ({ hub, score: score(key, hub.hostName, weightless ? 1 : hub.allocationWeight) }))
   return scored.reduce((best, next) => (next.score > best.score ? next : best)).hub
 }
 
-function score(key: string, { hostName, allocationWeight }: LinkedHub): number {
+function score(key: string, hostName: string, weight: number): number {
+  // Others have scores above 0.
+  if (weight === 0) return 0
   const digest = createHash('sha256').update(`${key}\n${hostName.toLowerCase()}`).digest()
   // 48 bits, moved off zero: a number in the open interval (0, 1).
   const unit = (digest.readUIntBE(0, 6) + 0.5) / 2 ** 48
-  return -allocationWeight / Math.log(unit)
+  return -weight / Math.log(unit)
 }

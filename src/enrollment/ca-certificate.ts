@@ -9,6 +9,7 @@ import { signs } from '../wire/x509/known-certificates.ts'
 import { commonName } from '../wire/x509/name.ts'
 import { authorityOf } from '../wire/x509/path-rules.ts'
 import type { Instance } from './instance.ts'
+import { holds, type Precondition } from './precondition.ts'
 import { shown } from '../wire/printable.ts'
 
 type Owner = Pick<Instance, 'idScope' | 'store' | 'clock'>
@@ -34,7 +35,7 @@ export interface Upload {
  */
 export async function uploadCaCertificate(
   upload: Upload,
-  replaces: string | undefined,
+  precondition: Precondition,
   owner: Owner,
   most: number,
 ): Promise<CaCertificate> {
@@ -45,17 +46,11 @@ export async function uploadCaCertificate(
   }
   const record = readCa(text, clock())
   const stored = await store.caCertificates.get(idScope, name)
-  if (stored && replaces === undefined) throw new Refusal('ResourceEtagMissing', `${name} exists; its etag is needed`)
-  if (stored && replaces !== stored.etag) {
-    throw new Refusal('ResourceEtagMismatch', `If-Match is ${shown(replaces ?? '')}; ${name} has ${stored.etag}`)
-  }
-  if (!stored && replaces !== undefined) throw new Refusal('ResourceEtagMismatch', `there is no certificate ${name}`)
-  const all = await store.caCertificates.all(idScope)
-  const twin = all.find((other) => other.der === record.der && other.name.toLowerCase() !== name.toLowerCase())
-  if (!stored && all.length >= most) {
+  // Whoever creates one may send any If-Match: clients send what they have.
+  if (stored) demandEtag(stored, precondition)
+  if (!stored && (await store.caCertificates.all(idScope)).length >= most) {
     throw new Refusal('CaCertificateInvalid', `the instance has its ${most} certificates already`)
   }
-  if (twin) throw new Refusal('CaCertificateInvalid', `the same certificate is uploaded as ${twin.name}`)
 
   const now = timestamp(clock())
   const certificate: CaCertificate = {
@@ -68,6 +63,14 @@ export async function uploadCaCertificate(
   }
   await store.transact((write) => write.caCertificates.put(idScope, certificate, stored?.etag))
   return certificate
+}
+
+/** Refuses unless the precondition names the certificate's etag, or any. [service-wire §8.5] */
+export function demandEtag({ name, etag }: CaCertificate, precondition: Precondition): void {
+  if (precondition === 'none') throw new Refusal('ResourceEtagMissing', `${name} exists; its etag is needed`)
+  if (holds(precondition, etag)) return
+  const given = precondition === 'exists' ? '*' : shown(precondition.etag)
+  throw new Refusal('ResourceEtagMismatch', `If-Match is ${given}; ${name} has ${etag}`)
 }
 
 /** Give the certificate a new code, which a leaf signed by its key has to be named. Any code before is void. [service-wire §8.5] */

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { Refusal } from '../model/refusal.ts'
 import { openSqliteStore } from '../store/sqlite-store.ts'
+import { ordinaryRules } from './rules.ts'
 import { queryPage, type Collection } from './page.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'hubward-page-'))
@@ -13,11 +14,12 @@ after(async () => {
   await store[Symbol.asyncDispose]()
   rmSync(directory, { recursive: true })
 })
-const instance = { idScope: '0ne00000001', store }
+const instance = { idScope: '0ne00000001', store, rules: ordinaryRules }
 
 /** So many records, made as they are asked for. */
 const numbers = (count: number): Collection<number> => ({
   name: 'numbers',
+  members: { n: 'value' },
   slice: async ({ after: last, limit }) => {
     const start = last === '' ? 0 : Number(last) + 1
     return Array.from({ length: Math.max(0, Math.min(limit, count - start)) }, (_, n) => start + n)

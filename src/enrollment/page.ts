@@ -5,13 +5,17 @@ import { readContinuation, writeContinuation, type Question } from './continuati
 import type { Instance } from './instance.ts'
 import { matches, project } from './query/evaluate.ts'
 import { groupsOf } from './query/groups.ts'
-import { isAggregate, parseQuery } from './query/parse.ts'
+import type { QueryMembers } from './query/members.ts'
+import { isAggregate } from './query/parse.ts'
 import type { Query } from './query/syntax.ts'
 import { queryRefusal } from './query/tokens.ts'
+import { understandQuery } from './query/understand.ts'
 
 /** A collection that can be asked, in the order of its keys. */
 export interface Collection<T> {
   readonly name: string
+  /** What its records may have. */
+  readonly members: QueryMembers
   readonly slice: (slice: Slice) => Promise<readonly T[]>
   readonly keyOf: (record: T) => string
   readonly json: (record: T) => JsonObject
@@ -30,6 +34,8 @@ export interface Page {
   readonly continuation?: string
   /** Whether the items are whole records, and not columns or counts. */
   readonly whole: boolean
+  /** Why everything is listed, although the query said something else. */
+  readonly notUnderstood?: string
 }
 
 /** Records read for one page before it is cut short, and for one aggregate before it is refused. */
@@ -43,9 +49,9 @@ const sliceOfScan = 250
 export async function queryPage<T>(
   collection: Collection<T>,
   { query: text, limit, continuation }: PageRequest,
-  { idScope, store }: Pick<Instance, 'idScope' | 'store'>,
+  { idScope, store, rules }: Pick<Instance, 'idScope' | 'store' | 'rules'>,
 ): Promise<Page> {
-  const query = parseQuery(text)
+  const { query, notUnderstood } = understandQuery(text, collection.members, rules.refuseUnknownQueries)
   const question: Question = { idScope, collection: collection.name, query: text }
   const start = continuation === undefined ? '' : await readContinuation(question, continuation, store)
   if (isAggregate(query)) return { items: await aggregate(query, collection), whole: false }
@@ -53,6 +59,7 @@ export async function queryPage<T>(
   return {
     items,
     whole: query.select === '*',
+    notUnderstood,
     ...(after !== undefined && { continuation: await writeContinuation(question, after, store) }),
   }
 }

@@ -52,6 +52,10 @@ export function readGroup(
 ): Draft<EnrollmentGroup> {
   const body = members(json)
   const enrollmentGroupId = readId(body, 'enrollmentGroupId', id)
+  // As strict as the cloud: being lenient would make a green test and a red deployment.
+  if (body.list('iotHubs')?.length && !body.has('allocationPolicy')) {
+    throw body.refusal('allocationPolicy', 'is required where a group names iotHubs')
+  }
   return {
     kind: 'group',
     enrollmentGroupId: context.stored?.enrollmentGroupId ?? enrollmentGroupId,

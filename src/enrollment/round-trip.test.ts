@@ -92,7 +92,8 @@ test('a group is read and written back in the same way', () => {
     fc.property(enrollment, (body) => {
       const signing = { type: 'x509', x509: { signingCertificates: { primary: { certificate: certificates[0] } } } }
       const group = { ...body, attestation: body.attestation.type === 'x509' ? signing : body.attestation }
-      const asked = sent({ ...group, enrollmentGroupId: 'Line' })
+      const allocationPolicy = body.allocationPolicy ?? (body.iotHubs?.length ? 'hashed' : undefined)
+      const asked = sent({ ...group, allocationPolicy, enrollmentGroupId: 'Line' })
       const stored = { ...readGroup(asked, 'line', context), ...stamps } as EnrollmentGroup
       const shown = sent(enrollmentJson(stored, { keys: false, webhookSecrets: true }))
       const again = { ...readGroup(shown, 'line', { ...context, stored }), ...stamps } as EnrollmentGroup

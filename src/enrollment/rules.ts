@@ -4,6 +4,8 @@ export interface EnrollmentRules {
   readonly allowHttpWebhooks: boolean
   /** Let one certificate be held by several enrollments, as the cloud service was seen to. [service-wire §16.6] */
   readonly allowSharedCertificates: boolean
+  /** Refuse a query that is not understood, instead of listing everything as the cloud service was seen to do. */
+  readonly refuseUnknownQueries?: boolean
   /** Absent: no limit. [service-wire §14.1] */
   readonly limits: {
     readonly individualEnrollments?: number
@@ -13,4 +15,8 @@ export interface EnrollmentRules {
 }
 
 /** No limits, https only, one enrollment for a certificate. */
-export const ordinaryRules: EnrollmentRules = { allowHttpWebhooks: false, allowSharedCertificates: false, limits: {} }
+export const ordinaryRules: EnrollmentRules = {
+  allowHttpWebhooks: false,
+  allowSharedCertificates: false,
+  limits: {},
+}

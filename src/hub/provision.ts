@@ -102,11 +102,16 @@ function authenticationOf(credential: HubCredential): Authentication {
     case 'sas':
       return sasAuthentication(credential.primaryKey, credential.secondaryKey)
     case 'selfSigned':
-      return { type: 'selfSigned', x509Thumbprint: { primaryThumbprint: credential.primaryThumbprint } }
+      return { type: 'selfSigned', x509Thumbprint: bothThumbprints(credential.primaryThumbprint) }
     case 'hubKey':
       // A TPM takes keys of up to 64 bytes; 32 is what it is given. [device-wire §5.4]
       return sasAuthentication(new Secret(randomBytes(32)), new Secret(randomBytes(32)))
   }
+}
+
+/** The secondary is the primary again, as the real service writes it: edgeHub fails to parse an identity without one. */
+function bothThumbprints(thumbprint: string) {
+  return { primaryThumbprint: thumbprint, secondaryThumbprint: thumbprint }
 }
 
 function sasAuthentication(primaryKey: Secret, secondaryKey: Secret): Authentication {
@@ -122,7 +127,8 @@ function sameAuthentication(a: Authentication, b: Authentication): boolean {
       a.symmetricKey?.secondaryKey === b.symmetricKey?.secondaryKey
     )
   }
-  return a.x509Thumbprint?.primaryThumbprint === b.x509Thumbprint?.primaryThumbprint
+  const [one, other] = [a.x509Thumbprint, b.x509Thumbprint]
+  return one?.primaryThumbprint === other?.primaryThumbprint && one?.secondaryThumbprint === other?.secondaryThumbprint
 }
 
 function primaryKeyOf({ authentication }: DeviceIdentity): Secret | undefined {

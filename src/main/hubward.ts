@@ -222,6 +222,7 @@ export async function openHubward(
     rules: (service) => ({
       ...ordinaryRules,
       allowHttpWebhooks: configuration.webhookHttp === 'allow',
+      refuseUnknownQueries: configuration.unknownQueries === 'refuse',
       limits: limitsOf(service, usualLimits),
     }),
     throttle: limits.operators,
@@ -231,6 +232,7 @@ export async function openHubward(
         log.debug({ audit: { ...line, changes: undefined } }, line.operationName)
         if (line.principal && isAudited(line.operationName)) audit.write({ ...line, changes: line.changes?.() })
       },
+      notice: (text, trackingId) => log.warn({ trackingId }, text),
       fault: onFault,
     },
   })

@@ -125,6 +125,12 @@ export const settings = {
     [],
     'Networks that are not public in which custom allocation webhooks may be called all the same.',
   ),
+  unknownQueries: choice(
+    'unknown-queries',
+    'HUBWARD_UNKNOWN_QUERIES',
+    ['list', 'refuse'],
+    'What a query of the service API that is not understood is answered with: everything, with a header that says so, as the cloud service was seen to do; or 400.',
+  ),
   webhookHttp: choice(
     'webhook-http',
     'HUBWARD_WEBHOOK_HTTP',

@@ -61,7 +61,7 @@ export interface LinkedHub {
   /** The key before it, which is tried where the hub refuses the present one, so that a rotation refuses no device. */
   readonly previousKey?: Secret
   readonly location: string
-  /** 1 to 1000. */
+  /** 0 to 1000; a hub of weight 0 gets a device by hash only where all have it. */
   readonly allocationWeight: number
   /** False takes the hub out of automatic allocation, even if an enrollment names it. */
   readonly applyAllocationPolicy: boolean

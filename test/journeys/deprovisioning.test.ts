@@ -133,7 +133,7 @@ let devices = 0
 async function provisioned(prepare: (id: string) => Promise<Enrolled>, hub = a) {
   const id = `deprovisioned-${++devices}`
   const enrolled = await prepare(id)
-  await service.operate('PUT', enrolled.path, { ...enrolled.body, iotHubs: [hub] })
+  await service.operate('PUT', enrolled.path, { ...enrolled.body, allocationPolicy: 'hashed', iotHubs: [hub] })
   const { ok, error } = await provision(id, enrolled)
   assert.ok(ok, error?.message)
   return { id, enrolled }

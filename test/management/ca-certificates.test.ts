@@ -136,8 +136,21 @@ test('what is no usable CA certificate is refused with the reason', async () => 
   assert.match(await put('leaf', leaf.certificate), /CN=leaf is not a CA/)
   assert.match(await put('old', old.certificate), /"CN=Old root" expired on/)
   assert.match(await put('junk', 'hello'), /no X.509 certificate/)
-  await upload('one', root)
-  assert.match(await put('two', root.certificate), /the same certificate is uploaded as one/)
+})
+
+test('one certificate may be uploaded under two names, as in the cloud', async () => {
+  const root = await createRoot('Twin root')
+  await upload('twin-1', root)
+  await upload('twin-2', root)
+})
+
+test('an empty If-Match is none, any is taken where a certificate is created, and * replaces what is there', async () => {
+  const body = { properties: { certificate: (await createRoot('Conditions')).certificate } }
+  for (const [at, ifMatch] of ['', '""', '*', 'AAAA'].entries())
+    await plane.call('PUT', plane.path('hubward', `/certificates/conditions-${at}`), { body, ifMatch })
+  const path = plane.path('hubward', '/certificates/conditions-0')
+  for (const ifMatch of ['', 'AAAA']) await plane.call('PUT', path, { body, ifMatch, expect: 412 })
+  for (const ifMatch of ['*', '"*"']) await plane.call('PUT', path, { body, ifMatch })
 })
 
 test('an instance has no more certificates and hubs than its limits allow', async () => {

@@ -179,7 +179,7 @@ test('the audit log says what was changed by whom, and no key', async () => {
   const made = JSON.parse(String((await ask('POST', '/admin/v1/tokens', '{"assignments":[{"role":"Reader"}]}')).body))
   assert.match(String(shown.body), new RegExp(RegExp.escape(key)))
   const lines = JSON.stringify(audit)
-  for (const secret of [key, renewed.primaryKey, made.token, made.token.split('_')[2]]) {
+  for (const secret of [key, renewed.primaryKey, made.token, made.token.split('_').slice(2).join('_')]) {
     assert.ok(!lines.includes(String(secret)))
   }
   assert.deepEqual(

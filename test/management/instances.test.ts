@@ -243,6 +243,46 @@ test('keys are regenerated one at a time, and given ones are kept', async () => 
   await plane.operate(keyed, 'GET', '/enrollments/x', { authorization, expect: 404 })
 })
 
+test('a key of null is made anew and the others stay, an empty one is refused: no 200 for what was not done', async () => {
+  await plane.createInstance('nulled')
+  const keys = async () =>
+    (await plane.call('POST', plane.path('nulled', '/keys/provisioningserviceowner/listkeys'))).json()
+  const put = (policy: object, expect?: number) => {
+    const owner = { keyName: 'provisioningserviceowner', rights: 'ServiceConfig, EnrollmentWrite', ...policy }
+    const body = { properties: { authorizationPolicies: [owner] } }
+    return plane.call('PUT', plane.path('nulled'), { body, expect })
+  }
+  const before = await keys()
+  await put({ primaryKey: null })
+  const after = await keys()
+  assert.notEqual(after['primaryKey'], before['primaryKey'])
+  assert.equal(after['secondaryKey'], before['secondaryKey'])
+  assert.match((await put({ secondaryKey: '' }, 400)).text, /secondaryKey/)
+  await put({})
+  assert.deepEqual(await keys(), after)
+})
+
+test('an empty If-Match is none: Terraform creates and updates with it; a stale one is refused', async () => {
+  const body = { location: 'here', properties: { allocationPolicy: 'Static' } }
+  await plane.call('PUT', plane.path('terraformed'), { body, ifMatch: '' })
+  await plane.call('PUT', plane.path('terraformed'), { body, ifMatch: '""' })
+  await plane.call('PUT', plane.path('terraformed'), { body, ifMatch: '*' })
+  await plane.call('PUT', plane.path('terraformed'), { body, ifMatch: 'AAAA', expect: 412 })
+})
+
+test('an allocation weight of 0, which Terraform sends for every hub, is accepted', async () => {
+  await plane.createInstance('weighted')
+  const key = Buffer.alloc(32, 1).toString('base64')
+  const connectionString = `HostName=weightless.example;SharedAccessKeyName=k;SharedAccessKey=${key}`
+  const put = (allocationWeight: number, expect?: number) =>
+    plane.call('PUT', plane.path('weighted'), {
+      body: { properties: { iotHubs: [{ location: 'here', connectionString, allocationWeight }] } },
+      expect,
+    })
+  await put(0)
+  for (const weight of [-1, 0.5, 1001]) assert.match((await put(weight, 400)).text, /allocationWeight/)
+})
+
 test('nothing of the control plane is answered on a device port, and nothing without a token', async () => {
   const authorization = `Bearer ${plane.token}`
   const onDevicePort = await plane.service.https({

@@ -28,6 +28,8 @@ export interface Endpoint extends AsyncDisposable {
   readonly hubs: readonly string[]
   readonly audit: readonly AuditLine[]
   readonly faults: readonly unknown[]
+  /** What the operator was told of calls that were answered. */
+  readonly notices: readonly string[]
   /** What was counted so far of one kind of operation. */
   readonly metered: (kind: string) => Promise<number>
   /** A call with a good token of the owner; the api-version is added to the path. */
@@ -83,11 +85,16 @@ export async function openEndpoint(host: string, parts: Partial<ServiceApiParts>
   })
   const audit: AuditLine[] = []
   const faults: unknown[] = []
+  const notices: string[] = []
   const api = serviceApi({
     store,
     clock: Date.now,
     monotonic: Date.now,
-    log: { audit: (line) => audit.push(line), fault: (error) => faults.push(error) },
+    log: {
+      audit: (line) => audit.push(line),
+      notice: (text) => notices.push(text),
+      fault: (error) => faults.push(error),
+    },
     ...parts,
   })
   const root = await createRoot('Test server root')
@@ -110,6 +117,7 @@ export async function openEndpoint(host: string, parts: Partial<ServiceApiParts>
     hubs,
     audit,
     faults,
+    notices,
     metered: async (kind) => {
       const counted = await store.usage.between(idScope, '2000-01-01', '9999-12-31')
       return counted.filter((usage) => usage.kind === kind).reduce((sum, { operations }) => sum + operations, 0)

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { ordinaryRules } from '../../src/enrollment/rules.ts'
 import type { HttpsAnswer } from '../fixtures/https.ts'
 import { openEndpoint, registrationOf } from './endpoint.ts'
 
 const endpoint = await openEndpoint('127.50.6.1')
 after(() => endpoint[Symbol.asyncDispose]())
+const strict = await openEndpoint('127.50.6.2', { rules: { ...ordinaryRules, refuseUnknownQueries: true } })
+after(() => strict[Symbol.asyncDispose]())
 const { call } = endpoint
 
 type Item = Readonly<Record<string, unknown>>
@@ -173,7 +176,8 @@ const conditions: Readonly<Record<string, readonly number[]>> = {
   "allocationPolicy = null AND initialTwin.tags['line'] < 4": [1, 3],
   "initialTwin.tags['odd-key'] = true AND initialTwin.tags.line >= 20": [21, 23],
   "attestation.type = 'x509'": [],
-  "constructor != 'x' OR __proto__ = 'x'": [],
+  "enrollments.registrationId = 'Unit-03'": [3],
+  "RegistrationID = 'Unit-03' AND attestation.TYPE = 'symmetricKey';": [3],
 }
 
 for (const [condition, expected] of Object.entries(conditions)) {
@@ -222,15 +226,54 @@ const malformed = [
   "SELECT * WHERE a LIKE 'x'",
 ]
 
-for (const query of malformed) {
-  test(`${query.slice(0, 40)} is refused with 400000 Bad Request`, async () => {
+// A path that leads nowhere never gives an empty list: the real service lists everything, whatever the text says.
+const leadingNowhere = [
+  "SELECT * WHERE constructor != 'x' OR __proto__ = 'x'",
+  "SELECT * WHERE line.name = 'x'",
+  "SELECT * WHERE attestation.type.name = 'x'",
+  "SELECT * FROM enrollments e WHERE f.registrationId = 'Unit-03'",
+  'SELECT hostName',
+]
+
+for (const query of [...malformed, ...leadingNowhere]) {
+  test(`${query.slice(0, 40)} is not understood: everything is listed and that is said, or it is refused`, async () => {
+    const told = endpoint.notices.length
     const answer = await ask(query)
-    assert.deepEqual(
-      [answer.status, answer.json()['errorCode'], answer.json()['message']],
-      [400, 400000, 'Bad Request'],
-    )
+    assert.equal(itemsOf(answer).length, 25)
+    assert.match(String(answer.headers['x-hubward-query']), /^not understood, everything is listed: [ -~]+$/)
+    assert.equal(answer.headers['x-ms-item-type'], 'Enrollment')
+    assert.match(endpoint.notices.slice(told).join(), /a query was not understood/)
+
+    const refused = await strict.call('POST', '/enrollments/query', { query })
+    assert.deepEqual([refused.status, refused.json()['errorCode']], [400, 400000])
+    assert.match(String(refused.json()['message']), /^Bad Request: the query is not understood: ./)
   })
 }
+
+test('what tools send is understood: a star, a semicolon, an alias, and the query object as Python shows it', async () => {
+  for (const query of [
+    '*',
+    ' * ',
+    'SELECT *;',
+    'select * from Enrollments e',
+    `{'additional_properties': {}, 'query': 'SELECT *'}`,
+    `{'additional_properties': {}, "query": "SELECT * FROM enrollments"}`,
+  ]) {
+    const answer = await ask(query)
+    assert.equal(itemsOf(answer).length, 25, query)
+    assert.equal(answer.headers['x-hubward-query'], undefined, query)
+  }
+  const one = ['Unit-03']
+  assert.deepEqual(await found("SELECT * FROM enrollments AS e WHERE e.registrationId = 'Unit-03'"), one)
+  const wrapped = `{'additional_properties': {}, 'query': "SELECT * WHERE registrationId = 'Unit-03'"}`
+  assert.deepEqual(await found(wrapped), one)
+  const path = '/registrations/line-1/query'
+  const ofGroup = itemsOf(await ask("SELECT * FROM registrations WHERE registrations.deviceId = 'of-1-2'", {}, path))
+  assert.deepEqual(
+    ofGroup.map(({ registrationId }) => registrationId),
+    ['of-1-2'],
+  )
+})
 
 test('groups are asked like enrollments', async () => {
   const answer = await ask('SELECT *', {}, '/enrollmentgroups/query/')

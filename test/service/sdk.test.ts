@@ -7,7 +7,7 @@ import { newKey } from '../fixtures/enrollments.ts'
 import { startService } from '../fixtures/service.ts'
 import { startSdk } from '../hub/sdk-process.ts'
 
-const service = await startService({ network: '127.50.10' })
+const service = await startService({ network: '127.50.10', args: ['--unknown-queries', 'refuse'] })
 after(() => service[Symbol.asyncDispose]())
 
 type Json = Readonly<Record<string, unknown>>
@@ -107,6 +107,7 @@ for (const { sdk, program, operator } of operators) {
       const changed = {
         ...read,
         provisioningStatus: 'enabled',
+        allocationPolicy: 'static',
         iotHubs: [service.hubConnectionStrings[0]!.split(/[=;]/)[1]],
       }
       const updated = await given('put', { family, record: changed, ifMatch: read['etag'] })

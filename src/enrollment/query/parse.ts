@@ -1,8 +1,9 @@
 import type { Expression, Literal, Operator, Path, Query, Selection } from './syntax.ts'
+import { knownPath, type QueryMembers } from './members.ts'
 import { queryRefusal, tokenize, type Token } from './tokens.ts'
 import { quoted } from '../../wire/printable.ts'
 
-const collections = ['enrollments', 'enrollmentgroups', 'deviceregistrations', 'devices']
+const collections = ['enrollments', 'enrollmentgroups', 'deviceregistrations', 'registrations', 'devices']
 const reserved = new Set(['select', 'from', 'where', 'group', 'by', 'as', 'and', 'or', 'not', 'in'])
 const operators: ReadonlyMap<string, Operator> = new Map([
   ['=', '='],
@@ -16,13 +17,16 @@ const operators: ReadonlyMap<string, Operator> = new Map([
 const deepest = 32
 
 /**
- * Read a query: empty, or `SELECT … [FROM …] [WHERE …] [GROUP BY …]`. The name after FROM is decoration, the URL decides.
- * Refuses everything else; bounded in length and depth. [service-wire §6]
+ * Read a query: empty, or `SELECT … [FROM …] [WHERE …] [GROUP BY …]`, perhaps with a semicolon. The name after FROM is
+ * decoration, the URL decides; it, or its alias, may stand before a member. Refuses everything else, and members that no record
+ * of the collection has; bounded in length and depth. [service-wire §6]
  */
-export function parseQuery(text: string): Query {
+export function parseQuery(text: string, members: QueryMembers): Query {
   const tokens = tokenize(text)
   let at = 0
   let depth = 0
+  /** What may stand before a member, as in `enrollments.deviceId`. */
+  const qualifiers = new Set(collections)
 
   const next = (): Token | undefined => tokens[at]
   const unexpected = () => {
@@ -54,13 +58,31 @@ export function parseQuery(text: string): Query {
   function query(): Query {
     if (tokens.length === 0) return { select: '*', groupBy: [] }
     expectWord('select')
-    const select = takeSymbol('*') ? '*' : named(separated(selection))
-    if (takeWord('from') && !collections.includes(expect('word').toLowerCase()))
-      throw queryRefusal('unknown collection')
+    const select = takeSymbol('*') ? '*' : separated(selection)
+    if (takeWord('from')) source()
     const where = takeWord('where') ? expression() : undefined
     const groupBy = takeWord('group') ? (expectWord('by'), separated(path)) : []
+    takeSymbol(';')
     if (next()) throw unexpected()
-    return checkColumns({ select, ...(where && { where }), groupBy })
+    const columns =
+      select === '*' ? select : named(select.map(({ path: of, alias }) => ({ path: of && known(of), alias })))
+    return checkColumns({ select: columns, ...(where && { where }), groupBy: groupBy.map(known) })
+  }
+
+  function source(): void {
+    const name = expect('word')
+    if (!collections.includes(name.toLowerCase())) throw queryRefusal(`there is no collection ${quoted(name, 40)}`)
+    const aliased = takeWord('as') || (next()?.is === 'word' && !reserved.has(next()!.text.toLowerCase()))
+    if (aliased) qualifiers.add(expect('word').toLowerCase())
+  }
+
+  /** The member as records spell it; a path that leads nowhere would filter everything away without a word. */
+  function known(path: Path): Path {
+    const [first = '', ...rest] = path
+    const found =
+      knownPath(path, members) ?? (qualifiers.has(first.toLowerCase()) ? knownPath(rest, members) : undefined)
+    if (!found || found.length === 0) throw queryRefusal(`no record has the member ${quoted(path.join('.'), 100)}`)
+    return found
   }
 
   function selection(): { readonly path?: Path; readonly alias?: string } {
@@ -113,7 +135,7 @@ export function parseQuery(text: string): Query {
       return inner
     }
     if (isSymbol('(', tokens[at + 1])) return call()
-    const of = path()
+    const of = known(path())
     if (isWord('not') && isWord('in', tokens[at + 1])) {
       at++
       return { is: 'not', operand: membership(of) }
@@ -128,7 +150,7 @@ export function parseQuery(text: string): Query {
   function call(): Expression {
     const name = expect('word').toLowerCase()
     expectSymbol('(')
-    const of = path()
+    const of = known(path())
     if (name === 'is_defined') {
       expectSymbol(')')
       return { is: 'defined', path: of }

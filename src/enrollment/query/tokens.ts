@@ -10,7 +10,7 @@ export type Token =
 export const longestQuery = 4096
 
 const shapes =
-  /(?<word>[A-Za-z_]\w*)|(?<number>-?\d{1,30}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,3})?)|(?<string>'(?:[^'\\]|''|\\.)*'|"(?:[^"\\]|""|\\.)*")|(?<symbol><=|>=|<>|!=|[=<>(),.*[\]])/suy
+  /(?<word>[A-Za-z_]\w*)|(?<number>-?\d{1,30}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,3})?)|(?<string>'(?:[^'\\]|''|\\.)*'|"(?:[^"\\]|""|\\.)*")|(?<symbol><=|>=|<>|!=|[=<>(),.*;[\]])/suy
 const blank = /\s*/y
 
 /** The words of a query; refuses what is too long or holds anything that is no part of the language. */
@@ -30,9 +30,12 @@ export function tokenize(query: string): Token[] {
   return tokens
 }
 
-/** The refusal of a query; what is wrong stands in `info`, the message is the service's own. [service-wire §6] */
+/** The refusal of a query: what is wrong stands in the message and in `info`. [service-wire §6] */
 export function queryRefusal(detail: string): Refusal {
-  return new Refusal('QueryMalformed', detail, { info: { query: detail } })
+  return new Refusal('QueryMalformed', detail, {
+    said: `Bad Request: the query is not understood: ${detail}.`,
+    info: { query: detail },
+  })
 }
 
 function skip(query: string, at: number): number {

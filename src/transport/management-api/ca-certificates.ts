@@ -1,5 +1,11 @@
-import { generateVerificationCode, uploadCaCertificate, verifyPossession } from '../../enrollment/ca-certificate.ts'
+import {
+  demandEtag,
+  generateVerificationCode,
+  uploadCaCertificate,
+  verifyPossession,
+} from '../../enrollment/ca-certificate.ts'
 import { members, type Members } from '../../enrollment/members.ts'
+import { readIfMatch, type Precondition } from '../../enrollment/precondition.ts'
 import type { CaCertificate } from '../../model/ca-certificate.ts'
 import { isJsonObject, type JsonObject } from '../../model/json.ts'
 import { Refusal } from '../../model/refusal.ts'
@@ -52,7 +58,7 @@ export function caCertificateRoutes(store: Store, clock: Clock, limits: Instance
         if (text === undefined) throw properties.refusal('certificate', 'is required')
         const upload = { name: nameOf(call), text, isVerified: properties.flag('isVerified') }
         const most = limits(serviceOf(call)).caCertificates
-        return shown(call, await uploadCaCertificate(upload, etagOf(call), owner(call), most))
+        return shown(call, await uploadCaCertificate(upload, preconditionOf(call), owner(call), most))
       },
     },
     {
@@ -63,7 +69,7 @@ export function caCertificateRoutes(store: Store, clock: Clock, limits: Instance
       run: async (call) => {
         const stored = await store.caCertificates.get(serviceOf(call).idScope, nameOf(call))
         if (!stored) return {}
-        checkEtag(call, stored)
+        demandEtag(stored, preconditionOf(call))
         await store.transact((write) => write.caCertificates.delete(serviceOf(call).idScope, stored.name, stored.etag))
         return { status: 200, json: {}, change: { before: certificateJson(serviceOf(call), stored, false) } }
       },
@@ -75,7 +81,7 @@ export function caCertificateRoutes(store: Store, clock: Clock, limits: Instance
       permission: 'write',
       run: async (call) => {
         const stored = await storedOf(call, store)
-        checkEtag(call, stored)
+        demandEtag(stored, preconditionOf(call))
         return shown(call, await generateVerificationCode(stored, owner(call)), true)
       },
     },
@@ -86,7 +92,7 @@ export function caCertificateRoutes(store: Store, clock: Clock, limits: Instance
       permission: 'write',
       run: async (call) => {
         const stored = await storedOf(call, store)
-        checkEtag(call, stored)
+        demandEtag(stored, preconditionOf(call))
         const leaf = propertiesOf(call).text('certificate')
         if (leaf === undefined) throw propertiesOf(call).refusal('certificate', 'is required')
         return shown(call, await verifyPossession(stored, leaf, owner(call)))
@@ -107,16 +113,8 @@ async function storedOf(call: Call, store: Store): Promise<CaCertificate> {
   return stored
 }
 
-function checkEtag(call: Call, { name, etag }: CaCertificate): void {
-  const given = etagOf(call)
-  if (given === undefined) throw new Refusal('ResourceEtagMissing', `the etag of ${name} is needed`)
-  if (given !== etag && given !== '*') {
-    throw new Refusal('ResourceEtagMismatch', `If-Match is ${shown(given)}; ${name} has ${etag}`)
-  }
-}
-
-function etagOf({ request }: Call): string | undefined {
-  return header(request, 'if-match')?.replaceAll('"', '')
+function preconditionOf({ request }: Call): Precondition {
+  return readIfMatch(header(request, 'if-match'))
 }
 
 function nameOf({ parameters }: Call): string {

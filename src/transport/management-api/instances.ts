@@ -1,4 +1,5 @@
 import { members } from '../../enrollment/members.ts'
+import { holds, readIfMatch } from '../../enrollment/precondition.ts'
 import { newEtag, newIdScope } from '../../model/identifiers.ts'
 import { isJsonObject, type JsonObject } from '../../model/json.ts'
 import { Refusal } from '../../model/refusal.ts'
@@ -260,14 +261,11 @@ function replacePolicies(
 }
 
 function checkEtag({ request }: Call, stored: ProvisioningService | undefined): void {
-  const given = header(request, 'if-match')?.replaceAll('"', '')
-  if (given === undefined || (given === '*' && stored)) return
-  if (!stored || resourceOf(stored).etag !== given) {
-    throw new Refusal(
-      'ResourceEtagMismatch',
-      `If-Match is ${quoted(given)}; the instance has ${stored ? resourceOf(stored).etag : 'none'}`,
-    )
-  }
+  const precondition = readIfMatch(header(request, 'if-match'))
+  const etag = stored && resourceOf(stored).etag
+  if (holds(precondition, etag)) return
+  const given = typeof precondition === 'object' ? quoted(precondition.etag) : '*'
+  throw new Refusal('ResourceEtagMismatch', `If-Match is ${given}; the instance has ${etag ?? 'none'}`)
 }
 
 /** For whoever may make an instance of that name: others would learn which names there are. */

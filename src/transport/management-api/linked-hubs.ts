@@ -24,8 +24,8 @@ export function readLinkedHubs(
     if (!isJsonObject(hub)) throw properties.refusal(`iotHubs.${index}`, 'must be an object')
     const read = members(hub, `properties.iotHubs.${index}`)
     const weight = hub['allocationWeight'] ?? 1
-    if (typeof weight !== 'number' || !Number.isInteger(weight) || weight < 1 || weight > 1000) {
-      throw read.refusal('allocationWeight', 'must be a whole number from 1 to 1000')
+    if (typeof weight !== 'number' || !Number.isInteger(weight) || weight < 0 || weight > 1000) {
+      throw read.refusal('allocationWeight', 'must be a whole number from 0 to 1000')
     }
     const authentication = read.oneOf('authenticationType', ['KeyBased', 'UserAssigned', 'SystemAssigned'])
     if (authentication !== undefined && authentication !== 'KeyBased') {

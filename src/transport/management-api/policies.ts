@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { members, type Members } from '../../enrollment/members.ts'
-import { isJsonObject } from '../../model/json.ts'
+import { isJsonObject, type JsonObject } from '../../model/json.ts'
 import { Refusal } from '../../model/refusal.ts'
 import { Secret } from '../../model/secret.ts'
 import type { Right, SharedAccessPolicy } from '../../model/service.ts'
@@ -72,7 +72,7 @@ export function ownerPolicy(): SharedAccessPolicy {
 
 /**
  * The policies that a body wants instead of the stored ones; undefined if it mentions none, which an empty list does too: that
- * is what a GET shows. Keys that are not given are kept, or made. [service-wire §8.1]
+ * is what a GET shows. [service-wire §8.1]
  */
 export function readPolicies(
   properties: Members,
@@ -93,8 +93,8 @@ export function readPolicies(
     const before = stored.find((other) => other.keyName.toLowerCase() === keyName.toLowerCase())
     return {
       keyName,
-      primaryKey: readKey(read, 'primaryKey') ?? before?.primaryKey ?? newKey(),
-      secondaryKey: readKey(read, 'secondaryKey') ?? before?.secondaryKey ?? newKey(),
+      primaryKey: policyKey(policy, read, 'primaryKey', before),
+      secondaryKey: policyKey(policy, read, 'secondaryKey', before),
       rights: readRights(read),
     }
   })
@@ -104,9 +104,20 @@ export function readPolicies(
   return policies
 }
 
+/** Absent: the key stays. Null: a new one, which is how `az iot dps policy update --primary-key ""` renews it. */
+function policyKey(
+  policy: JsonObject,
+  read: Members,
+  member: 'primaryKey' | 'secondaryKey',
+  before: SharedAccessPolicy | undefined,
+): Secret {
+  if (policy[member] === null) return newKey()
+  return readKey(read, member) ?? before?.[member] ?? newKey()
+}
+
 function readKey(read: Members, member: string): Secret | undefined {
   const text = read.text(member)
-  if (!text) return undefined
+  if (text === undefined) return undefined
   const key = Secret.fromBase64(text)
   if (!key || key.length < shortestKey || key.length > longestKey) {
     throw read.refusal(member, `must be base64 of ${shortestKey} to ${longestKey} bytes`)

@@ -105,6 +105,7 @@ export function enrollmentRoutes<E extends Enrollment>(resource: EnrollmentResou
     const shown = disclosure(caller)
     return {
       name: root,
+      members: of.kind.queryMembers,
       slice: (slice) => records.slice(instance.idScope, slice),
       keyOf: (enrollment) => registrationKey(enrollmentId(enrollment)),
       json: (enrollment) => enrollmentJson(enrollment, shown),

@@ -12,7 +12,7 @@ export async function answerQuery<T>(
   collection: Collection<T>,
   itemType: 'Enrollment' | 'EnrollmentGroup' | 'DeviceRegistration',
 ): Promise<Answer> {
-  const { items, continuation, whole } = await queryPage(
+  const { items, continuation, whole, notUnderstood } = await queryPage(
     collection,
     {
       query: queryText(body),
@@ -23,9 +23,11 @@ export async function answerQuery<T>(
   )
   return {
     json: items,
+    notice: notUnderstood && `a query was not understood, so everything is listed: ${notUnderstood}`,
     headers: {
       'x-ms-item-type': whole ? itemType : 'unknown',
       'X-Content-Type-Options': 'nosniff',
+      ...(notUnderstood && { 'x-hubward-query': `not understood, everything is listed: ${ascii(notUnderstood)}` }),
       // Absent on the last page: an empty one makes Node loop.
       ...(continuation !== undefined && { 'x-ms-continuation': continuation }),
     },
@@ -46,4 +48,9 @@ function readLimit(request: HttpRequest): number {
   if (!/^[1-9]\d{0,8}$/.test(given))
     throw new Refusal('QueryMalformed', 'x-ms-max-item-count is not a positive integer')
   return Math.min(Number(given), pageSize.most)
+}
+
+/** A header takes nothing else. */
+function ascii(text: string): string {
+  return text.replaceAll(/[^ -~]/gu, '?')
 }

@@ -35,6 +35,8 @@ export interface Answer {
   /** Absent: 204. */
   readonly json?: Json
   readonly headers?: Readonly<Record<string, string>>
+  /** What the operator should know of it, for the log. */
+  readonly notice?: string
   /** How many operations it was for the bill; absent: one. [service-wire §14.2] */
   readonly operations?: number
   /** What was changed. */

@@ -23,6 +23,8 @@ export interface ServiceApiParts extends Clocks {
   readonly store: Store
   readonly log: {
     readonly audit: (line: AuditLine) => void
+    /** What an operator should know of a call that was answered. */
+    readonly notice: (text: string, trackingId: string) => void
     /** A fault of ours, under the tracking id that the client was told. */
     readonly fault: (error: unknown, trackingId: string) => void
   }
@@ -65,6 +67,7 @@ export function serviceApi(parts: ServiceApiParts): HttpApi {
       try {
         const answer = await answerTo(request, call, { ...parts, owed })
         log.audit(auditLine({ ...call, ...moments(), answer }))
+        if (answer.notice) log.notice(answer.notice, call.trackingId)
         return success(answer, call.trackingId)
       } catch (error) {
         if (!(error instanceof Refusal)) log.fault(error, call.trackingId)
