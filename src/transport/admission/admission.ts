@@ -1,6 +1,6 @@
 import type { Monotonic } from '../../model/timestamp.ts'
 import type { Standing } from '../../wire/peer.ts'
-import { originOf, type Origin } from './address.ts'
+import { isLocal, originOf, type Origin } from './address.ts'
 import { knownFor, meetable, rateFor, type Bounds, type Cause } from './bounds.ts'
 import { Scope, type Stage } from './scope.ts'
 import { Scopes } from './scopes.ts'
@@ -59,7 +59,7 @@ interface Held {
 type Entered = { readonly [of in 'everybody' | 'network' | 'address']?: Scope<Held> }
 
 /** Addresses and as many networks that have no connection, of those that are known and of those that are not. */
-const mostRemembered = 10_000
+const mostRemembered = 20_000
 /** Milliseconds from a refused proof until its connection is cut, unless a good one comes. */
 const afterFailure = 10_000
 /** The same where its address fails too often: as long as the answer takes to be sent. */
@@ -81,7 +81,7 @@ export function admission(bounds: Bounds, monotonic: Monotonic, tell: (told: Tur
 
   function accept(socket: Connectable, peerAddress: string): Connection | undefined {
     const held: Held = { socket, stage: 'silent', since: monotonic(), preface: 0, gone: false }
-    const local = originOf(peerAddress).isLocal ? bounds.localConnections : 0
+    const local = isLocal(peerAddress) ? bounds.localConnections : 0
     if (!hasRoom(held, { everybody }, local)) return undefined
     everybody.add(held, held.stage)
     return {

@@ -6,22 +6,20 @@ import { Scope } from './scope.ts'
  */
 export class Scopes<Connection> {
   readonly #live = new Map<string, Scope<Connection>>()
-  readonly #proven = new Map<string, Scope<Connection>>()
-  readonly #strange = new Map<string, Scope<Connection>>()
-  readonly #mostRemembered: number
+  readonly #proven: Remembered<Scope<Connection>>
+  readonly #strange: Remembered<Scope<Connection>>
 
   /** @param mostRemembered without connections, of either sort */
   constructor(mostRemembered: number) {
-    this.#mostRemembered = mostRemembered
+    this.#proven = new Remembered(mostRemembered)
+    this.#strange = new Remembered(mostRemembered)
   }
 
   /** The scope of this name; it stays until it is left with no connection in it. */
   enter(name: string): Scope<Connection> {
     const live = this.#live.get(name)
     if (live) return live
-    const scope = this.#proven.get(name) ?? this.#strange.get(name) ?? new Scope<Connection>()
-    this.#proven.delete(name)
-    this.#strange.delete(name)
+    const scope = this.#proven.take(name) ?? this.#strange.take(name) ?? new Scope<Connection>()
     this.#live.set(name, scope)
     return scope
   }
@@ -32,14 +30,44 @@ export class Scopes<Connection> {
     if (!scope?.isEmpty) return
     this.#live.delete(name)
     const remembered = scope.provedAt === -Infinity ? this.#strange : this.#proven
-    remembered.set(name, scope)
-    if (remembered.size <= this.#mostRemembered) return
-    const [oldest] = remembered.keys()
-    if (oldest !== undefined) remembered.delete(oldest)
+    remembered.put(name, scope)
   }
 
   /** How many are kept, with connections and without. */
   get size(): number {
     return this.#live.size + this.#proven.size + this.#strange.size
+  }
+}
+
+/** Keeps half of its values at least, the latest ones; the older half is dropped whole, because that costs the same for any number. */
+class Remembered<Value> {
+  #recent = new Map<string, Value>()
+  #older = new Map<string, Value>()
+  readonly #half: number
+
+  constructor(most: number) {
+    this.#half = Math.ceil(most / 2)
+  }
+
+  put(name: string, value: Value): void {
+    this.#recent.set(name, value)
+    if (this.#recent.size < this.#half) return
+    this.#older = this.#recent
+    this.#recent = new Map()
+  }
+
+  /** The value of this name, which is not remembered any longer. */
+  take(name: string): Value | undefined {
+    for (const values of [this.#recent, this.#older]) {
+      const value = values.get(name)
+      if (value === undefined) continue
+      values.delete(name)
+      return value
+    }
+    return undefined
+  }
+
+  get size(): number {
+    return this.#recent.size + this.#older.size
   }
 }
