@@ -75,6 +75,14 @@ export const admissionSettings = {
     [],
     'The addresses or networks behind which strangers to each other stand, such as a load balancer without the PROXY protocol: what bounds one address or network does not bound these.',
   ),
+  connectionMemory: number(
+    'connection-memory',
+    'HUBWARD_CONNECTION_MEMORY',
+    0,
+    0,
+    1_000_000,
+    'MiB that all connections together may hold of what clients sent and do not take. Beyond it the connection that holds most is cut. 0: a quarter of the memory that the process may have.',
+  ),
   managementConnections: number(
     'management-connections',
     'HUBWARD_MANAGEMENT_CONNECTIONS',

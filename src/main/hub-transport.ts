@@ -19,8 +19,7 @@ export function hubTransport(bundled: BundledHub, remote: HubTransport): HubTran
       path: mark < 0 ? path : path.slice(0, mark),
       query: new URLSearchParams(mark < 0 ? '' : path.slice(mark + 1)),
       headers: { ...headers, host: hostName },
-      body: Buffer.from(body),
-      overlong: false,
+      body: () => Promise.resolve(Buffer.from(body)),
       peer: ourselves,
     })
     return { status: response.status, headers: response.headers ?? {}, body: String(response.body ?? '') }

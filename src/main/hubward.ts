@@ -58,6 +58,7 @@ import {
   proxiesOf,
 } from './configured.ts'
 import { customCode } from './custom-code.ts'
+import { connectionMemory } from './connection-memory.ts'
 import { openDoors } from './doors.ts'
 import { listFetcher } from './fetch-list.ts'
 import { makeFolder } from './files.ts'
@@ -118,6 +119,7 @@ export async function openHubward(
     if (!isToldByStore(fault)) sampled.fault(fault, trackingId)
   }
   const doors = opened.use(openDoors(configuration, log, monotonic))
+  const memory = connectionMemory(configuration, log, monotonic)
   const database = { tell: databaseLog(log), acceptLoss: configuration.acceptDataLoss === 'yes' }
   const store = opened.use(cachedStore(openSqliteStore(data, database), monotonic, cacheFreshFor))
   const audit = opened.use(
@@ -179,6 +181,7 @@ export async function openHubward(
     decisionsLost: journal.lost,
     decisionsCounted: journal.counted,
     connections: () => ({ device: doors.devices.counts(), management: doors.management.counts() }),
+    memory,
     audit,
   })
   const register = registrar({
@@ -248,6 +251,7 @@ export async function openHubward(
         amqp: { wanted: configuration.amqpPort, otherwise: configuration.amqpFallbackPort },
       },
       admission: doors.devices,
+      memory,
       isProxy: proxiesOf(configuration),
       http: [
         { owns: bundledHub.owns, handle: bundledHub.handle, largestBody: largestHubRequest },
@@ -282,6 +286,7 @@ export async function openHubward(
       mayChange,
       certificate,
       admission: doors.management,
+      memory,
       hubs: (link) => hubs(link, monotonic() + configuration.hubPatience),
       fetchList,
       limits: (service) => limitsOf(service, usualLimits),

@@ -19,6 +19,7 @@ import { providerRoutes } from '../transport/management-api/provider.ts'
 import { revocationRoutes } from '../transport/management-api/revocations.ts'
 import type { Route } from '../transport/management-api/route.ts'
 import type { HttpApi } from '../wire/http.ts'
+import type { MemoryBudget } from '../wire/memory.ts'
 import type { ServerCertificate } from './certificates.ts'
 import type { Configuration } from './configuration.ts'
 import { logFault } from './log.ts'
@@ -37,6 +38,7 @@ export interface ManagementParts extends Clocks {
   readonly mayChange: () => boolean
   readonly certificate: ServerCertificate
   readonly admission: Admission
+  readonly memory: MemoryBudget
   readonly hubs: (link: LinkedHub) => IotHub
   readonly fetchList: FetchList
   readonly limits: InstanceLimits
@@ -66,6 +68,7 @@ export async function openManagement(parts: ManagementParts): Promise<Management
     mayChange,
     certificate,
     admission,
+    memory,
     hubs,
     fetchList,
     limits,
@@ -101,7 +104,7 @@ export async function openManagement(parts: ManagementParts): Promise<Management
   })
   const address = managementAddress(configuration)
   const open = (port: number) =>
-    openManagementListener({ ...certificate, address, port, http: [...http, api], admission, onFault })
+    openManagementListener({ ...certificate, address, port, http: [...http, api], admission, memory, onFault })
   try {
     return await open(configuration.managementPort)
   } catch (error) {

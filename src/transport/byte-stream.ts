@@ -1,13 +1,15 @@
 import type { TLSSocket } from 'node:tls'
 import type { WebSocket } from 'ws'
+import { perUnit, uncounted, type Account } from '../wire/memory.ts'
 import type { ByteStream } from '../wire/mqtt/connection.ts'
 
 const lingering = 2_000
 
-/** A TLS socket as a stream of bytes. */
-export function streamOfSocket(socket: TLSSocket): ByteStream {
+/** A TLS socket as a stream of bytes. What is sent is counted in `memory` until the client has it. */
+export function streamOfSocket(socket: TLSSocket, memory?: Account): ByteStream {
+  const unsent = unsentIn(memory)
   return {
-    send: (bytes) => void socket.write(bytes),
+    send: (bytes) => void socket.write(bytes, unsent.add(bytes)),
     destroy: () => socket.destroy(),
     end: () => {
       socket.end()
@@ -16,18 +18,37 @@ export function streamOfSocket(socket: TLSSocket): ByteStream {
     },
     pause: () => socket.pause(),
     resume: () => socket.resume(),
-    unsent: () => socket.writableLength,
+    unsent: unsent.bytes,
   }
 }
 
 /** A WebSocket as a stream of bytes: frames carry them cut anywhere. [device-wire §3.7] */
-export function streamOfWebSocket(socket: WebSocket): ByteStream {
+export function streamOfWebSocket(socket: WebSocket, memory?: Account): ByteStream {
+  const unsent = unsentIn(memory)
   return {
-    send: (bytes) => socket.send(bytes),
+    send: (bytes) => socket.send(bytes, unsent.add(bytes)),
     destroy: () => socket.terminate(),
     end: () => socket.close(),
     pause: () => socket.pause(),
     resume: () => socket.resume(),
-    unsent: () => socket.bufferedAmount,
+    unsent: unsent.bytes,
+  }
+}
+
+/** Counts what waits to be sent by what it takes in memory: two bytes in a write of their own take more than a hundred. */
+function unsentIn(memory: Account = uncounted) {
+  let waiting = 0
+  return {
+    /** Gives what is to be called when they are sent. */
+    add: ({ length }: Buffer): (() => void) => {
+      const bytes = length + perUnit
+      waiting += bytes
+      memory.count(bytes)
+      return () => {
+        waiting -= bytes
+        memory.count(-bytes)
+      }
+    },
+    bytes: () => waiting,
   }
 }

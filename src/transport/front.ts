@@ -4,6 +4,7 @@ import { takeProxyHeader } from '../wire/proxy-protocol.ts'
 import type { Admission, Connection } from './admission/admission.ts'
 import { plainAddress } from './admission/address.ts'
 import type { Guard } from './guard.ts'
+import type { Account, MemoryBudget } from '../wire/memory.ts'
 
 /** What stands before servers that speak TLS: every connection passes admission here, before TLS costs anything. */
 export interface Front {
@@ -19,6 +20,8 @@ export interface Passed {
   readonly connection: Connection
   /** The client's address; by the PROXY protocol, where the peer is a load balancer that speaks it. */
   readonly remoteAddress: string
+  /** Where what is held for it is counted. */
+  readonly memory: Account
 }
 
 type Ends = Pick<Socket, 'remoteAddress' | 'remotePort' | 'localAddress' | 'localPort'>
@@ -26,11 +29,13 @@ type Ends = Pick<Socket, 'remoteAddress' | 'remotePort' | 'localAddress' | 'loca
 const headerTimeout = 10_000
 
 /**
+ * @param budget what connections may hold in memory
  * @param guard what a connection breaks before TLS, it breaks alone
  * @param isProxy load balancers that begin each connection with the PROXY protocol; absent: there are none
  */
 export function frontOf(
   admission: Admission,
+  budget: MemoryBudget,
   guard: Guard,
   isProxy: (address: string) => boolean = () => false,
 ): Front {
@@ -43,15 +48,17 @@ export function frontOf(
     const connection = admission.accept(socket, peerAddress)
     if (!connection) return
     const name = nameOf(socket)
+    const memory = budget.open(() => socket.destroy())
     sockets.add(socket)
     socket.on('close', () => {
       sockets.delete(socket)
       passed.delete(name)
       connection.closed()
+      memory.close()
     })
     const pass = (remoteAddress: string, preface: number) => {
       if (!connection.comesFrom(remoteAddress, preface)) return
-      passed.set(name, { connection, remoteAddress })
+      passed.set(name, { connection, remoteAddress, memory })
       server.emit('connection', socket)
     }
     // A listed peer must send a header, any other must not: what it claims would be believed.

@@ -38,9 +38,8 @@ async function dispatch(request: HttpRequest, trackingId: string, transport: Dev
   if (collection?.toLowerCase() !== 'registrations' || more.length > 0) {
     throw new Refusal('PathUnknown', `${request.method} ${shown(request.path)}`)
   }
-  if (request.overlong) throw new Refusal('BodyTooLarge', `the body is longer than ${largestRequest} bytes`)
   const resource = action?.toLowerCase()
-  const body = resource === 'operations' ? {} : readBody(request)
+  const body = resource === 'operations' ? {} : await readBody(request)
   const device: DeviceRequest = {
     idScope,
     registrationId,
@@ -90,12 +89,15 @@ function userAgentOf(request: HttpRequest): string {
 }
 
 /** Whatever calls itself JSON, or nothing, is taken at its word. [device-wire §1.6] */
-function readBody(request: HttpRequest): RegisterBody {
+async function readBody(request: HttpRequest): Promise<RegisterBody> {
+  const body = await request.body()
+  if (body === 'overlong') throw new Refusal('BodyTooLarge', `the body is longer than ${largestRequest} bytes`)
+  if (body === 'aborted') throw new Refusal('BodyMalformed', 'the body did not come to its end')
   const type = header(request, 'content-type')
-  if (request.body.length > 0 && type !== undefined && !/json/i.test(type)) {
+  if (body.length > 0 && type !== undefined && !/json/i.test(type)) {
     throw new Refusal('MediaTypeUnsupported', 'the content type is not JSON')
   }
-  return readRegisterBody(request.body)
+  return readRegisterBody(body)
 }
 
 /** Always 202, also when the outcome is known: C# throws on anything else. [device-wire §0.1] */

@@ -1,5 +1,4 @@
 import { constants } from 'node:crypto'
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https'
 import type { Server } from 'node:net'
 import { createServer as createTlsServer, Server as TlsServer, type TlsOptions, type TLSSocket } from 'node:tls'
@@ -7,13 +6,15 @@ import type { Duplex } from 'node:stream'
 import { bytesOf } from '../wire/x509/known-certificates.ts'
 import { AmqpConnection } from '../wire/amqp/connection.ts'
 import type { AmqpLimits, AmqpService } from '../wire/amqp/service.ts'
-import { pathOf, readRequest, sendResponse, type HttpApi } from '../wire/http.ts'
+import type { HttpApi } from '../wire/http.ts'
+import type { MemoryBudget } from '../wire/memory.ts'
 import { MqttConnection, type ByteStream, type MqttLimits, type MqttService } from '../wire/mqtt/connection.ts'
 import type { Peer } from '../wire/peer.ts'
 import type { Admission } from './admission/admission.ts'
 import { streamOfSocket, streamOfWebSocket } from './byte-stream.ts'
 import { frontOf, type Passed } from './front.ts'
 import { guardOf } from './guard.ts'
+import { httpServing } from './serve-http.ts'
 import { webSockets, type Subprotocol } from './websocket.ts'
 
 /** What is served, and where. `Identity` is what the AMQP service knows its clients by. */
@@ -33,6 +34,8 @@ export interface Listening<Identity = unknown> {
   readonly amqpLimits: AmqpLimits
   /** Which connections are taken, and how long those are kept on which nobody proves who they are. */
   readonly admission: Admission
+  /** What all connections together may hold in memory. */
+  readonly memory: MemoryBudget
   /** Load balancers that say by the PROXY protocol where a connection came from; absent: there are none. */
   readonly isProxy?: (address: string) => boolean
   readonly onFault: (fault: unknown) => void
@@ -84,7 +87,7 @@ export async function openListener<Identity>(listening: Listening<Identity>): Pr
   const peers = new WeakMap<Duplex, Peer>()
   const connections = new Set<Duplex>()
   const guard = guardOf(listening.onFault)
-  const front = frontOf(listening.admission, guard, listening.isProxy)
+  const front = frontOf(listening.admission, listening.memory, guard, listening.isProxy)
   const secured = (socket: TLSSocket) => {
     socket.on('error', () => socket.destroy()) // a client that vanishes is no fault of ours
     const passed = front.of(socket)
@@ -104,9 +107,9 @@ export async function openListener<Identity>(listening: Listening<Identity>): Pr
   const overWebSocket =
     (serve: Protocol): Subprotocol =>
     (socket, peer) => {
-      const stream = streamOfWebSocket(socket)
+      const stream = streamOfWebSocket(socket, peer.memory)
       const connection = serve(stream, peer)
-      socket.on('message', (data: Buffer) => guard(stream, () => connection.receive(data)))
+      socket.on('message', (data: Buffer, isBinary) => guard(stream, () => isBinary && connection.receive(data)))
       socket.on('close', () => guard(stream, () => connection.streamClosed()))
     }
   const largestMessage = Math.max(listening.mqttLimits.packetBytes, listening.amqpLimits.frameBytes)
@@ -118,9 +121,10 @@ export async function openListener<Identity>(listening: Listening<Identity>): Pr
     ]),
   )
 
+  const serveHttp = httpServing(listening.http, listening.onFault)
   const openHttps = () => {
     const server = createHttpsServer({ ...tls, ...httpOptions }, (incoming, outgoing) =>
-      guard(incoming.socket, () => serveHttp(incoming, outgoing, peerBehind(incoming.socket), listening)),
+      guard(incoming.socket, () => serveHttp(incoming, outgoing, peerBehind(incoming.socket))),
     )
     server.on('secureConnection', (socket) => guard(socket, () => secured(socket)))
     server.on('upgrade', (request, socket, head) =>
@@ -132,7 +136,7 @@ export async function openListener<Identity>(listening: Listening<Identity>): Pr
     createTlsServer(tls, (socket) =>
       guard(socket, () => {
         secured(socket)
-        const connection = serve(streamOfSocket(socket), peerBehind(socket))
+        const connection = serve(streamOfSocket(socket, peerBehind(socket).memory), peerBehind(socket))
         socket.on('data', (chunk: Buffer) => guard(socket, () => connection.receive(chunk)))
         socket.on('close', () => guard(socket, () => connection.streamClosed()))
       }),
@@ -186,30 +190,11 @@ function tlsOptions({ key, certificate }: Pick<Listening, 'key' | 'certificate'>
 }
 
 /** Read once, when the handshake is done: the call consumes the peer's chain. [client-findings, TLS] */
-function peerOf(socket: TLSSocket, { remoteAddress, connection }: Passed): Peer {
+function peerOf(socket: TLSSocket, { remoteAddress, connection, memory }: Passed): Peer {
   const leaf = socket.getPeerX509Certificate()
   const certificateChain = leaf ? [bytesOf(leaf)] : []
   for (let at = leaf?.issuerCertificate; at; at = at.issuerCertificate) certificateChain.push(at.raw)
-  return { remoteAddress, certificateChain, standing: connection }
-}
-
-function serveHttp(
-  incoming: IncomingMessage,
-  outgoing: ServerResponse,
-  peer: Peer,
-  { http, onFault }: Pick<Listening, 'http' | 'onFault'>,
-): void {
-  const api = http.find(({ owns }) => owns(pathOf(incoming)))
-  if (!api) {
-    outgoing.writeHead(404, { 'Content-Length': 0 }).end()
-    return
-  }
-  readRequest(incoming, peer, api.largestBody)
-    .then(async (request) => request && sendResponse(outgoing, await api.handle(request)))
-    .catch((fault: unknown) => {
-      onFault(fault)
-      outgoing.destroy()
-    })
+  return { remoteAddress, certificateChain, standing: connection, memory }
 }
 
 /** Listen on every address at the wanted port; if that is refused on one of them, at the other port on all. */

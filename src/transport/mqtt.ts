@@ -9,6 +9,8 @@ import { MalformedPacket } from '../wire/mqtt/reader.ts'
 import type { Admission, MqttConnection, MqttService, MqttSession } from '../wire/mqtt/connection.ts'
 import { largestRequest, newTrackingId, refused, whenAnswerable, type DeviceTransport } from './answer.ts'
 import { operationJson, readRegisterBody } from './device-json.ts'
+import { ownBytes } from '../wire/gathered.ts'
+import { perUnit } from '../wire/memory.ts'
 import { quoted } from '../wire/printable.ts'
 
 /** The only filter a device may subscribe to. [device-wire §3.2] */
@@ -126,8 +128,16 @@ function session(
       }
       const request = readRequest(packet)
       if (++underWay > mostAtOnce) throw new MalformedPacket('too many requests at once')
+      const { memory } = connection.peer
+      const bytes = 2 * packet.topic.length + request.body.length + perUnit
+      memory?.count(bytes)
       // Not awaited: PUBACK goes first, the answer after it. [device-wire §0.7]
-      void connection.guard(() => answer(request, transport.monotonic()).finally(() => underWay--))
+      void connection.guard(() =>
+        answer(request, transport.monotonic()).finally(() => {
+          underWay--
+          memory?.count(-bytes)
+        }),
+      )
     },
     closed: () => {
       if (current.get(device) === connection) current.delete(device)
@@ -227,8 +237,8 @@ function readRequest({ topic, payload }: Publish): Request {
   const rid = properties.get('$rid')
   if (action === undefined || rid === undefined) throw new MalformedPacket('a topic that is not for devices')
   if (rid.length > longestRequestId) throw new MalformedPacket('a request ID that no answer could carry')
-  if (action.startsWith('PUT')) return { rid, body: payload }
-  return { rid, operationId: decoded(properties.get('operationId') ?? ''), body: payload }
+  if (action.startsWith('PUT')) return { rid, body: ownBytes(payload) }
+  return { rid, operationId: decoded(properties.get('operationId') ?? ''), body: ownBytes(payload) }
 }
 
 function decoded(text: string): string {

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer, type WebSocket } from 'ws'
+import { perUnit } from '../wire/memory.ts'
 import type { Peer } from '../wire/peer.ts'
 
 /** Takes over a WebSocket that speaks one subprotocol. */
@@ -9,6 +10,12 @@ export type Subprotocol = (socket: WebSocket, peer: Peer) => void
 export interface WebSockets {
   readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer, peer: Peer) => void
 }
+
+/** Of one message, and chunks of the stream that may wait for the rest of a frame: devices may have small buffers. */
+const maxFragments = 256
+const maxBufferedChunks = 1024
+/** Bytes. Whoever pings and pings and never reads is cut here. */
+const mostUnsent = 64 << 10
 
 /**
  * WebSockets by subprotocol, on any path: SDKs use `/`, `/mqtt` and `/$iothub/websocket`. The name is compared without
@@ -24,6 +31,9 @@ export function webSockets(largestMessage: number, subprotocols: ReadonlyMap<str
     perMessageDeflate: false,
     clientTracking: false,
     maxPayload: largestMessage,
+    maxFragments,
+    maxBufferedChunks,
+    autoPong: false,
     handleProtocols: (offered) => [...offered].find(named) ?? false,
   })
   return {
@@ -37,8 +47,29 @@ export function webSockets(largestMessage: number, subprotocols: ReadonlyMap<str
         webSocket.on('error', () => webSocket.terminate()) // broken frames; the connection is over
         // MQTT and AMQP travel in binary frames only. [MQTT-6.0.0-1]
         webSocket.on('message', (_, isBinary) => isBinary || webSocket.terminate())
+        webSocket.on('ping', (data) => pong(webSocket, data))
+        countHeld(webSocket, socket, largestMessage, peer)
         named(webSocket.protocol)?.(webSocket, peer)
       })
     },
   }
+}
+
+function pong(webSocket: WebSocket, data: Buffer): void {
+  if (webSocket.bufferedAmount > mostUnsent) return webSocket.terminate()
+  webSocket.pong(data)
+}
+
+/** Count the chunks of the stream that wait for the rest of a message, at most what the bounds above let wait. */
+function countHeld(webSocket: WebSocket, socket: Duplex, largestMessage: number, { memory }: Peer): void {
+  if (!memory) return
+  const most = largestMessage + maxBufferedChunks * perUnit
+  let held = 0
+  const count = (bytes: number) => {
+    if (bytes !== held) memory.count(bytes - held)
+    held = bytes
+  }
+  // Before it is read: what it completes is not held any more.
+  socket.prependListener('data', (chunk: Buffer) => count(Math.min(held + chunk.length + perUnit, most)))
+  webSocket.on('message', () => count(0))
 }

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Gathered } from './gathered.ts'
 import type { Peer } from './peer.ts'
 
-/** An HTTP request as our APIs see it: read whole, bounded, with the path still percent-encoded. */
+/** An HTTP request as our APIs see it, with the path still percent-encoded. */
 export interface HttpRequest {
   readonly method: string
   /** Without the query, as received. */
@@ -9,9 +10,11 @@ export interface HttpRequest {
   readonly query: URLSearchParams
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
-  readonly body: Buffer
-  /** The body was longer than its API takes, and was not read. */
-  readonly overlong: boolean
+  /**
+   * Reads the body, which takes memory, so that whoever may not ask for anything should be refused before. `overlong`: it is
+   * longer than its API takes, and was not read. `aborted`: the client went away before its end. Never rejects.
+   */
+  readonly body: () => Promise<Buffer | 'overlong' | 'aborted'>
   readonly peer: Peer
 }
 
@@ -31,7 +34,7 @@ export function header(request: HttpRequest, name: string): string | undefined {
 /** An API that answers requests for some paths. */
 export interface HttpApi {
   readonly owns: (path: string) => boolean
-  /** In bytes. What is longer is not read: such a request arrives `overlong`, with an empty body. */
+  /** In bytes. What is longer is not read. */
   readonly largestBody: number
   readonly handle: (request: HttpRequest) => Promise<HttpResponse>
 }
@@ -49,19 +52,19 @@ export function withoutTrailingSlashes(path: string): string {
   return path.slice(0, end)
 }
 
-/** Read a request to its end, or to `largestBody` bytes; undefined if the client went away before. */
-export async function readRequest(
+/** A request whose headers have come. `release` forgets its body, however far it was read. */
+export function receiveRequest(
   incoming: IncomingMessage,
   peer: Peer,
   largestBody: number,
-): Promise<HttpRequest | undefined> {
+): { request: HttpRequest; release: () => void } {
   const { url = '/', method = 'GET', headers } = incoming
   const path = pathOf(incoming)
   const query = new URLSearchParams(url.slice(path.length))
-  const body = await readBody(incoming, largestBody)
-  if (body === 'aborted') return undefined
-  const overlong = body === 'overlong'
-  return { method, path, query, headers, body: overlong ? Buffer.alloc(0) : body, overlong, peer }
+  const gathered = new Gathered(peer.memory)
+  let read: ReturnType<HttpRequest['body']> | undefined
+  const body = () => (read ??= readBody(incoming, gathered, largestBody))
+  return { request: { method, path, query, headers, body, peer }, release: () => gathered.clear() }
 }
 
 /** Send an answer with Content-Length, never chunked: the C client demands exact lengths. [device-wire §2.3] */
@@ -73,20 +76,24 @@ export function sendResponse(outgoing: ServerResponse, { status, headers, body =
   outgoing.end(body)
 }
 
-function readBody(incoming: IncomingMessage, largest: number): Promise<Buffer | 'overlong' | 'aborted'> {
+function readBody(
+  incoming: IncomingMessage,
+  gathered: Gathered,
+  largest: number,
+): Promise<Buffer | 'overlong' | 'aborted'> {
   return new Promise((resolve) => {
-    const parts: Buffer[] = []
-    let length = 0
+    if (incoming.destroyed) resolve('aborted')
+    let isOverlong = Number(incoming.headers['content-length'] ?? 0) > largest
+    if (isOverlong) resolve('overlong')
     incoming.on('data', (part: Buffer) => {
-      length += part.length
-      if (length <= largest) parts.push(part)
-      else {
-        // The rest is drained unseen, so that the client comes to read the answer.
-        parts.length = 0
-        resolve('overlong')
-      }
+      // The rest is drained unseen, so that the client comes to read the answer.
+      if (isOverlong) return
+      isOverlong = gathered.length + part.length > largest
+      if (!isOverlong) return gathered.push(part)
+      gathered.clear()
+      resolve('overlong')
     })
-    incoming.on('end', () => resolve(parts.length === 1 ? parts[0]! : Buffer.concat(parts)))
+    incoming.on('end', () => resolve(gathered.view()))
     incoming.on('error', () => resolve('aborted'))
     incoming.on('close', () => resolve('aborted'))
   })

@@ -1,3 +1,5 @@
+import type { Account } from './memory.ts'
+
 /** The other end of a connection, as TLS knows it. */
 export interface Peer {
   readonly remoteAddress: string
@@ -5,6 +7,8 @@ export interface Peer {
   readonly certificateChain: readonly Buffer[]
   /** Whoever bounds connections hears by this what became of the proofs on this one; absent: nobody does. */
   readonly standing?: Standing
+  /** Where what is held for this connection is counted; absent: nowhere. */
+  readonly memory?: Account
 }
 
 /** How a connection stands with whoever bounds connections. */

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { type BundledHub, openBundledHub } from '../../src/bundled-hub/bundled-hub.ts'
-import { readRequest, sendResponse } from '../../src/wire/http.ts'
+import { receiveRequest, sendResponse } from '../../src/wire/http.ts'
 import { type ByteStream, MqttConnection } from '../../src/wire/mqtt/connection.ts'
 import { connack } from '../../src/wire/mqtt/packets.ts'
 import type { Peer } from '../../src/wire/peer.ts'
@@ -63,9 +63,8 @@ export async function serveHub(address: string): Promise<HubServer> {
     socket.on('error', () => socket.destroy())
   })
   const https = createHttpsServer(tls, (incoming, outgoing) => {
-    readRequest(incoming, peerOf(incoming.socket as TLSSocket), hub.largestBody)
-      .then(async (request) => request && sendResponse(outgoing, await (await opening).handle(request)))
-      .catch(onFault)
+    const { request } = receiveRequest(incoming, peerOf(incoming.socket as TLSSocket), hub.largestBody)
+    opening.then(async ({ handle }) => sendResponse(outgoing, await handle(request))).catch(onFault)
   })
   const webSockets = new WebSocketServer({ noServer: true, perMessageDeflate: false })
   https.on('upgrade', (request, socket, head) => {

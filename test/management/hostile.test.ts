@@ -79,8 +79,7 @@ async function ask(method: string, path: string, body: string, ifMatch?: string)
     path,
     query: new URLSearchParams('api-version=2022-12-12'),
     headers: { authorization: 'Bearer x', ...(ifMatch !== undefined && { 'if-match': ifMatch }) },
-    body: bytes,
-    overlong: false,
+    body: () => Promise.resolve(bytes),
     peer: { remoteAddress: '127.0.0.1', certificateChain: [] },
   })
 }

@@ -11,7 +11,7 @@ import { openSqliteStore } from '../../src/store/sqlite-store.ts'
 import type { Store } from '../../src/store/store.ts'
 import type { AuditLine } from '../../src/transport/service-api/audit.ts'
 import { serviceApi, type ServiceApiParts } from '../../src/transport/service-api/service-api.ts'
-import { readRequest, sendResponse } from '../../src/wire/http.ts'
+import { receiveRequest, sendResponse } from '../../src/wire/http.ts'
 import { createRoot } from '../fixtures/certificates.ts'
 import { askHttps, type HttpsAnswer } from '../fixtures/https.ts'
 import { newKey } from '../fixtures/enrollments.ts'
@@ -101,8 +101,10 @@ export async function openEndpoint(host: string, parts: Partial<ServiceApiParts>
   const { certificate, key } = await root.issueLeaf(host, { usage: 'serverAuth', names: [host, ...otherNames] })
   const server = createServer({ cert: certificate, key, noDelay: true }, (incoming, outgoing) => {
     const peer = { remoteAddress: incoming.socket.remoteAddress ?? '', certificateChain: [] }
-    readRequest(incoming, peer, api.largestBody)
-      .then(async (request) => request && sendResponse(outgoing, await api.handle(request)))
+    const { request } = receiveRequest(incoming, peer, api.largestBody)
+    api
+      .handle(request)
+      .then((response) => sendResponse(outgoing, response))
       .catch((error: unknown) => faults.push(error))
   })
   await listen(server, host)

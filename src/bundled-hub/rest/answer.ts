@@ -19,9 +19,17 @@ export function tagged(body: Json, etag: string): HttpResponse {
 
 export const noContent: HttpResponse = { status: 204 }
 
+/** The body; refuses one that is too long, or did not come to its end. */
+export async function bodyOf(request: HttpRequest): Promise<Buffer> {
+  const body = await request.body()
+  if (body === 'overlong') throw new HubRefusal('MessageTooLarge', 'the body is too long')
+  if (body === 'aborted') throw new HubRefusal('IotHubFormatError', 'the body did not come to its end')
+  return body
+}
+
 /** The body as a JSON object; refuses with IotHubFormatError. */
-export function bodyObject(request: HttpRequest): JsonObject {
-  const text = request.body.toString('utf8')
+export async function bodyObject(request: HttpRequest): Promise<JsonObject> {
+  const text = (await bodyOf(request)).toString('utf8')
   const value = parseJson(text)
   if (isJsonObject(value)) return value
   throw new HubRefusal(

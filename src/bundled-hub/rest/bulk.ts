@@ -1,3 +1,4 @@
+import { bodyOf } from './answer.ts'
 import type { HttpRequest, HttpResponse } from '../../wire/http.ts'
 import { ifMatch } from '../etag.ts'
 import type { Hub } from '../hub.ts'
@@ -13,7 +14,7 @@ const mostItems = 100
 
 /** POST /devices: each item on its own, all in one commit; 400 with the same body if one failed. [service-wire §12.2] */
 export async function bulk(hub: Hub, request: HttpRequest): Promise<HttpResponse> {
-  const items = parseJson(request.body.toString('utf8'))
+  const items = parseJson((await bodyOf(request)).toString('utf8'))
   if (!isList(items) || items.length === 0 || items.length > mostItems) {
     throw new HubRefusal('ArgumentInvalid', `the body is not a list of 1 to ${mostItems} devices`)
   }

@@ -20,7 +20,6 @@ export async function handleRequest(
     const operation = operationAt(path, request.method)
     allow(found.hub, found.tokens, request, path, operation)
     request.peer.standing?.proved()
-    if (request.overlong) throw new HubRefusal('MessageTooLarge', 'the body is too long')
     if (!apiVersion.test(request.query.get('api-version') ?? '')) {
       throw new HubRefusal('InvalidProtocolVersion', 'api-version is missing or not of the form YYYY-MM-DD[-preview]')
     }

@@ -19,7 +19,7 @@ export function getOne(hub: Hub, address: Address): HttpResponse {
 export async function putOne(hub: Hub, address: Address, request: HttpRequest): Promise<HttpResponse> {
   identityName(address.deviceId, 'deviceId')
   if (address.moduleId !== '') identityName(address.moduleId, 'moduleId')
-  const body = bodyObject(request)
+  const body = await bodyObject(request)
   if (body.deviceId !== undefined && body.deviceId !== address.deviceId) {
     throw new HubRefusal('ArgumentInvalid', 'deviceId is not the one in the path')
   }

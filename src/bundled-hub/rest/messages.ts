@@ -6,7 +6,7 @@ import { type Json, parseJson } from '../../wire/json.ts'
 import { parsePropertyBag, propertyBag } from '../property-bag.ts'
 import { existing } from '../registry.ts'
 import type { TelemetryMessage } from '../telemetry.ts'
-import { bounded, noContent, ok } from './answer.ts'
+import { bodyOf, bounded, noContent, ok } from './answer.ts'
 
 const largestTelemetry = 262_144
 const mostMessages = 1000
@@ -29,15 +29,16 @@ export async function sendDeviceBound(hub: Hub, deviceId: string, request: HttpR
   // C# needs at least one property in the topic, and the cloud service always sends this one. [service-wire §13.2]
   const to: [string, string] = ['$.to', `/devices/${deviceId}/messages/devicebound`]
   const properties = propertyBag([to, ['$.exp', new Date(expires).toISOString()], ...propertiesOf(request)])
-  await enqueue(hub, deviceId, { properties, body: request.body, expires })
+  await enqueue(hub, deviceId, { properties, body: await bodyOf(request), expires })
   return noContent
 }
 
 /** POST /devices/{id}/messages/events: telemetry over HTTPS. */
 export async function sendTelemetry(hub: Hub, deviceId: string, request: HttpRequest): Promise<HttpResponse> {
-  if (request.body.length > largestTelemetry) throw new HubRefusal('MessageTooLarge', 'the message is too large')
+  const body = await bodyOf(request)
+  if (body.length > largestTelemetry) throw new HubRefusal('MessageTooLarge', 'the message is too large')
   const properties = propertyBag(propertiesOf(request))
-  const message = { deviceId, moduleId: '', enqueued: hub.clock(), properties, body: request.body }
+  const message = { deviceId, moduleId: '', enqueued: hub.clock(), properties, body }
   await hub.telemetry.append(hub.name, message)
   return noContent
 }

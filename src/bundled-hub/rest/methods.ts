@@ -13,7 +13,7 @@ const name = /^[^/+#\0\s]{1,100}$/
 
 /** POST /twins/{id}[/modules/{m}]/methods [service-wire §13.4] */
 export async function invokeMethod(hub: Hub, address: Address, request: HttpRequest): Promise<HttpResponse> {
-  const body = bodyObject(request)
+  const body = await bodyObject(request)
   const { methodName } = body
   if (typeof methodName !== 'string' || !name.test(methodName)) {
     throw new HubRefusal('ArgumentInvalid', 'methodName is not 1 to 100 characters without /, +, #')

@@ -15,17 +15,17 @@ export function getTwin(hub: Hub, address: Address): HttpResponse {
 
 /** PATCH: merges tags and desired properties; without If-Match into whatever is there. */
 export async function patch(hub: Hub, address: Address, request: HttpRequest): Promise<HttpResponse> {
-  return answer(hub, await patchTwin(hub, address, serviceChange(request), match(request)))
+  return answer(hub, await patchTwin(hub, address, await serviceChange(request), match(request)))
 }
 
 /** PUT: replaces the parts that the body has. */
 export async function replace(hub: Hub, address: Address, request: HttpRequest): Promise<HttpResponse> {
-  return answer(hub, await replaceTwin(hub, address, serviceChange(request), match(request)))
+  return answer(hub, await replaceTwin(hub, address, await serviceChange(request), match(request)))
 }
 
 /** Reported properties are the device's own: clients send them back as they read them, and they are left alone. */
-function serviceChange(request: HttpRequest): TwinChange {
-  const { tags, desired } = twinChange(bodyObject(request))
+async function serviceChange(request: HttpRequest): Promise<TwinChange> {
+  const { tags, desired } = twinChange(await bodyObject(request))
   return { tags, desired }
 }
 

@@ -3,7 +3,9 @@ import type { AddressInfo } from 'node:net'
 import type { Admission } from '../admission/admission.ts'
 import { frontOf } from '../front.ts'
 import { guardOf } from '../guard.ts'
-import { pathOf, readRequest, sendResponse, type HttpApi } from '../../wire/http.ts'
+import { httpServing } from '../serve-http.ts'
+import type { HttpApi } from '../../wire/http.ts'
+import type { MemoryBudget } from '../../wire/memory.ts'
 
 export interface ManagementListening {
   /** PEM. */
@@ -17,6 +19,7 @@ export interface ManagementListening {
   readonly http: readonly HttpApi[]
   /** Which connections are taken: its own share, so that nobody at the device ports keeps operators out. */
   readonly admission: Admission
+  readonly memory: MemoryBudget
   readonly onFault: (fault: unknown) => void
 }
 
@@ -35,22 +38,16 @@ const drainTimeout = 2000
  * Open the control plane's own port: HTTPS, bearer tokens, nothing of it on a device port. Rejects if the port cannot be had.
  */
 export async function openManagementListener(listening: ManagementListening): Promise<ManagementListener> {
-  const { key, certificate, address, port, http, admission, onFault } = listening
+  const { key, certificate, address, port, http, admission, memory, onFault } = listening
   const guard = guardOf(onFault)
-  const front = frontOf(admission, guard)
+  const front = frontOf(admission, memory, guard)
+  const serve = httpServing(http, onFault)
   const server = createServer({ key, cert: certificate, minVersion: 'TLSv1.2', noDelay: true }, (incoming, outgoing) =>
     guard(incoming.socket, () => {
       const passed = front.of(incoming.socket)
       if (!passed) return void incoming.destroy()
-      const peer = { remoteAddress: passed.remoteAddress, certificateChain: [], standing: passed.connection }
-      const api = http.find(({ owns }) => owns(pathOf(incoming)))
-      if (!api) return sendResponse(outgoing, { status: 404 })
-      readRequest(incoming, peer, api.largestBody)
-        .then(async (request) => request && sendResponse(outgoing, await api.handle(request)))
-        .catch((fault: unknown) => {
-          onFault(fault)
-          outgoing.destroy()
-        })
+      const { remoteAddress, connection: standing, memory: account } = passed
+      serve(incoming, outgoing, { remoteAddress, certificateChain: [], standing, memory: account })
     }),
   )
   server.on('secureConnection', (socket) => guard(socket, () => front.of(socket)?.connection.secured()))

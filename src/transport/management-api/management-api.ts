@@ -87,7 +87,14 @@ async function answerTo(request: HttpRequest, call: Progress, parts: ManagementA
   }
   if (changes(route) && parts.mayChange?.() === false) throw auditUnavailable()
   const service = instance === undefined ? undefined : await instanceOf(route, parameters, store)
-  return route.run({ request, principal, parameters, service, body: readBody(request), trackingId: call.trackingId })
+  return route.run({
+    request,
+    principal,
+    parameters,
+    service,
+    body: await readBody(request),
+    trackingId: call.trackingId,
+  })
 }
 
 async function authenticate(request: HttpRequest, authority: Authority): Promise<Principal> {
@@ -116,8 +123,10 @@ async function instanceOf(
   )
 }
 
-function readBody({ body, overlong }: HttpRequest): Json | undefined {
-  if (overlong) throw new Refusal('BodyTooLarge', `the body is longer than ${largestBody} bytes`)
+async function readBody(request: HttpRequest): Promise<Json | undefined> {
+  const body = await request.body()
+  if (body === 'aborted') throw new Refusal('BodyMalformed', 'the body did not come to its end')
+  if (body === 'overlong') throw new Refusal('BodyTooLarge', `the body is longer than ${largestBody} bytes`)
   if (body.length === 0) return undefined
   const text = body.toString('utf8')
   const value = parseJson(text)

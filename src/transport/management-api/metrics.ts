@@ -6,6 +6,7 @@ import type { Clocks } from '../../model/timestamp.ts'
 import type { Counted } from '../../registration/decision-journal.ts'
 import type { Reader } from '../../store/store.ts'
 import type { HttpApi } from '../../wire/http.ts'
+import type { MemoryBudget } from '../../wire/memory.ts'
 import type { Counts } from '../admission/admission.ts'
 import type { Route } from './route.ts'
 
@@ -19,6 +20,8 @@ export interface Measured extends Clocks {
   readonly certificates: () => Promise<readonly CertificateExpiry[]>
   /** Of each listener. */
   readonly connections: () => Readonly<Record<'device' | 'management', Counts>>
+  /** What connections hold. */
+  readonly memory: Pick<MemoryBudget, 'held' | 'cuts'>
   /** Decision records that could not be kept. */
   readonly decisionsLost: () => Readonly<Record<DecisionShare, number>>
   /** Attempts that were counted instead of recorded singly. */
@@ -154,6 +157,7 @@ function gauges(
     decisionsLost,
     decisionsCounted,
     connections,
+    memory,
     audit,
   }: Measured,
   registers: Registry[],
@@ -226,6 +230,10 @@ function gauges(
     for (const [listener, { turnedAway }] of Object.entries(connections())) {
       for (const [bound, times] of turnedAway) set({ listener, bound }, times)
     }
+  })
+  gauge('dps_connection_memory_bytes', 'What all connections together hold.', [], (set) => set({}, memory.held()))
+  total('dps_connections_cut_for_memory_total', 'By which bound: of all, or of each.', ['bound'], (set) => {
+    for (const [bound, times] of Object.entries(memory.cuts())) set({ bound }, times)
   })
   gauge('dps_connection_origins', 'Addresses and networks that are remembered.', ['listener'], (set) => {
     for (const [listener, { origins }] of Object.entries(connections())) set({ listener }, origins)

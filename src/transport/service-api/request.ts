@@ -30,9 +30,10 @@ export function readApiVersion({ query }: HttpRequest, acceptAny: boolean): stri
 }
 
 /** The body as JSON, undefined if there is none; refuses what is too large, not JSON, or says that it is not. */
-export function readBody(request: HttpRequest): Json | undefined {
-  const { body, overlong } = request
-  if (overlong) throw new Refusal('BodyTooLarge', `the body is longer than ${largestBody} bytes`)
+export async function readBody(request: HttpRequest): Promise<Json | undefined> {
+  const body = await request.body()
+  if (body === 'aborted') throw new Refusal('BodyMalformed', 'the body did not come to its end')
+  if (body === 'overlong') throw new Refusal('BodyTooLarge', `the body is longer than ${largestBody} bytes`)
   if (body.length === 0) return undefined
   const type = header(request, 'content-type')
   if (type !== undefined && !/^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(type.trim())) {

@@ -108,7 +108,7 @@ async function answerTo(
   authorize(caller, route.action)
   readApiVersion(request, acceptAnyApiVersion)
   if (isAudited(route.operationName) && parts.mayChange?.() === false) throw auditUnavailable()
-  const body = readBody(request)
+  const body = await readBody(request)
   const wait = parts.throttle?.(service, route.cost?.(body) ?? 1)
   if (wait !== undefined) throw new Refusal('Throttled', 'service operations of this instance', { retryAfter: wait })
 

@@ -61,7 +61,7 @@ export class AmqpConnection<Identity> {
     this.#service = service
     this.#limits = limits
     this.#onFault = onFault
-    this.#input = new Input(stream)
+    this.#input = new Input(stream, peer.memory)
     this.#timer = setTimeout(() => this.destroy(), limits.openTimeout)
     void this.#guard(() => this.#converse())
   }
@@ -196,6 +196,7 @@ export class AmqpConnection<Identity> {
       send: this.#send.bind(this),
       clientFrameBytes: Math.min(this.#clientFrameBytes, this.#limits.frameBytes),
       guard: this.#guard.bind(this),
+      memory: this.peer.memory,
     }
     this.#sessions.set(channel, new Session(channel, fields, outlet, client, this.#limits))
   }

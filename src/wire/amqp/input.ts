@@ -1,3 +1,5 @@
+import { Gathered } from '../gathered.ts'
+import type { Account } from '../memory.ts'
 import { ProtocolViolation } from './decoding.ts'
 
 /** The stream is closed; whoever waited for bytes need not wait any more. */
@@ -19,30 +21,28 @@ export interface Frame {
  */
 export class Input {
   readonly #flow: { pause(): void; resume(): void }
-  #chunks: Buffer[] = []
-  #held = 0
+  readonly #held: Gathered
   #ended = false
   #waiting: { length: number; resolve: (bytes: Buffer) => void; reject: (error: Error) => void } | undefined
 
-  constructor(flow: { pause(): void; resume(): void }) {
+  constructor(flow: { pause(): void; resume(): void }, memory?: Account) {
     this.#flow = flow
+    this.#held = new Gathered(memory)
   }
 
   push(chunk: Buffer): void {
     if (this.#ended || chunk.length === 0) return
-    this.#chunks.push(chunk)
-    this.#held += chunk.length
+    this.#held.push(chunk)
     const waiting = this.#waiting
     if (!waiting) return this.#flow.pause()
-    if (this.#held < waiting.length) return
+    if (this.#held.length < waiting.length) return
     this.#waiting = undefined
-    waiting.resolve(this.#cut(waiting.length))
+    waiting.resolve(this.#held.take(waiting.length))
   }
 
   end(): void {
     this.#ended = true
-    this.#chunks = []
-    this.#held = 0
+    this.#held.clear()
     this.#waiting?.reject(new InputEnded())
     this.#waiting = undefined
     // A stream that is not read never hears the other side close, and would stay for good.
@@ -52,7 +52,7 @@ export class Input {
   /** The next bytes, exactly that many. Rejects with InputEnded. One taker at a time. */
   take(length: number): Promise<Buffer> | Buffer {
     if (this.#ended) throw new InputEnded()
-    if (this.#held >= length) return this.#cut(length)
+    if (this.#held.length >= length) return this.#held.take(length)
     this.#flow.resume()
     return new Promise((resolve, reject) => (this.#waiting = { length, resolve, reject }))
   }
@@ -66,13 +66,6 @@ export class Input {
     if (offset < 8 || offset > size) throw framing(`a frame of ${size} bytes has its body at ${offset}`)
     const rest = size > 8 ? await this.take(size - 8) : Buffer.alloc(0)
     return { type: head[5]!, channel: head.readUInt16BE(6), body: rest.subarray(offset - 8) }
-  }
-
-  #cut(length: number): Buffer {
-    const all = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks)
-    this.#chunks = all.length > length ? [all.subarray(length)] : []
-    this.#held = all.length - length
-    return all.subarray(0, length)
   }
 }
 

@@ -82,6 +82,9 @@ export function errorValue({ condition, description, info }: AmqpError): Encoded
   return described(code.error, list(fields))
 }
 
+/** Characters of a link's name, address or property. */
+const longestText = 1024
+
 /** What a client says of a link it attaches. */
 export interface Attach {
   readonly name: string
@@ -104,7 +107,7 @@ export function readAttach(fields: readonly Encoded[]): Attach {
   const [name, handle, role, senderMode, receiverMode, source = nothing, target = nothing] = fields
   const isReceiver = asBoolean(role)
   const text = asText(name)
-  demand(text !== undefined && text.length <= 1024, 'ATTACH has no name')
+  demand(text !== undefined && text.length <= longestText, 'ATTACH has no name, or a very long one')
   demand(isReceiver !== undefined, 'ATTACH has no role')
   return {
     name: text,
@@ -120,16 +123,27 @@ export function readAttach(fields: readonly Encoded[]): Attach {
   }
 }
 
+/** Bytes that are kept of a link. */
+export function attachedBytes({ address, properties }: Attach): number {
+  let texts = address.length
+  for (const [name, text] of properties) texts += name.length + text.length
+  return 2 * texts
+}
+
 function addressOf(terminus: Encoded): string {
   const [address] = asList(asDescribed(terminus)?.value ?? nothing) ?? []
-  return asText(address) ?? ''
+  const text = asText(address) ?? ''
+  demand(text.length <= longestText, 'an address is too long')
+  return text
 }
 
 function textsOf(properties: Encoded | undefined): ReadonlyMap<string, string> {
   const texts = new Map<string, string>()
   for (const [key, value] of asMap(properties ?? nothing) ?? []) {
     const [name, text] = [asText(key), asText(value)]
-    if (name !== undefined && text !== undefined) texts.set(name, text)
+    if (name === undefined || text === undefined) continue
+    demand(name.length <= longestText && text.length <= longestText, 'a property of a link is too long')
+    texts.set(name, text)
   }
   return texts
 }

@@ -1,3 +1,5 @@
+import { Gathered } from '../gathered.ts'
+import { uncounted, type Account } from '../memory.ts'
 import { demand, ProtocolViolation } from './decoding.ts'
 import {
   boolean,
@@ -20,6 +22,7 @@ import {
   readFlow,
   readTransfer,
   required,
+  attachedBytes,
   type Attach,
   type Flow,
 } from './performatives.ts'
@@ -37,19 +40,28 @@ export interface Outlet {
   readonly clientFrameBytes: number
   /** Does something outside of the turn of a frame: the connection ends with what it throws. */
   readonly guard: (task: () => void | Promise<void>) => Promise<void>
+  readonly memory?: Account
 }
 
 /** The client sends to us: its requests. */
 interface Incoming {
   readonly link: AmqpLink
+  readonly bytes: number
   credit: number
   deliveryCount: number
-  delivery: { readonly id: number; readonly settled: boolean; readonly parts: Buffer[]; bytes: number } | undefined
+  delivery: Delivery | undefined
+}
+
+interface Delivery {
+  readonly id: number
+  readonly settled: boolean
+  readonly message: Gathered
 }
 
 /** The client receives from us: its answers. */
 interface Outgoing {
   readonly settled: boolean
+  readonly bytes: number
   credit: number
   deliveryCount: number
 }
@@ -59,6 +71,8 @@ const fullCredit = 10
 const highestHandle = 15
 /** Answers that wait for a link or its credit; a client that only asks and never takes is closed. */
 const mostWaiting = 16
+/** Bytes that a delivery or a link takes beside what was sent for it. */
+const overhead = 1024
 /** Room for the frame header and the fields of a TRANSFER. */
 const transferOverhead = 64
 
@@ -68,11 +82,14 @@ export class Session {
   readonly #outlet: Outlet
   readonly #client: AmqpClient
   readonly #limits: AmqpLimits
+  readonly #memory: Account
   readonly #incoming = new Map<number, Incoming>()
   readonly #outgoing = new Map<number, Outgoing>()
   readonly #timers = new Set<NodeJS.Timeout>()
   #replies: Buffer[] = []
   #requests: Promise<void> = Promise.resolve()
+  /** Deliveries that are not answered yet, and what they take together. */
+  readonly #waiting = new Set<Delivery>()
   #waitingBytes = 0
   #ended = false
   #nextIncomingId: number
@@ -87,6 +104,7 @@ export class Session {
     this.#outlet = outlet
     this.#client = client
     this.#limits = limits
+    this.#memory = outlet.memory ?? uncounted
     demand(fields[0] === undefined || fields[0][0] === nothing[0], 'BEGIN answers a session that was not offered')
     this.#nextIncomingId = required(fields[1], 'the next-outgoing-id of BEGIN')
     this.#remoteWindow = required(fields[2], 'the incoming-window of BEGIN')
@@ -101,15 +119,18 @@ export class Session {
       throw new ProtocolViolation('amqp:session:handle-in-use', `handle ${handle} is attached already`)
     const { client, address, properties } = attach
     const link: AmqpLink = { client, address, properties }
+    const bytes = overhead + attachedBytes(attach)
     const error = this.#client.attach(link)
     this.#sendAttach(attach, error !== undefined)
     if (error) return this.#send(code.detach, [uint(handle), boolean(true), errorValue(error)])
     if (client === 'sends') {
       const deliveryCount = attach.initialDeliveryCount
-      this.#incoming.set(handle, { link, credit: fullCredit, deliveryCount, delivery: undefined })
+      this.#memory.count(bytes)
+      this.#incoming.set(handle, { link, bytes, credit: fullCredit, deliveryCount, delivery: undefined })
       return this.#sendFlow(uint(handle), deliveryCount, fullCredit)
     }
-    this.#outgoing.set(handle, { settled: attach.senderSettleMode === 1, credit: 0, deliveryCount: 0 })
+    this.#memory.count(bytes)
+    this.#outgoing.set(handle, { settled: attach.senderSettleMode === 1, bytes, credit: 0, deliveryCount: 0 })
   }
 
   flow(fields: readonly Encoded[]): void {
@@ -132,47 +153,57 @@ export class Session {
     this.#countTransfer()
     incoming.delivery ??= this.#newDelivery(incoming, deliveryId, settled)
     const { delivery } = incoming
-    delivery.bytes += payload.length
+    delivery.message.push(payload)
     this.#waitingBytes += payload.length
-    if (delivery.bytes > this.#limits.messageBytes)
+    if (delivery.message.length > this.#limits.messageBytes)
       throw new ProtocolViolation('amqp:link:message-size-exceeded', `the limit is ${this.#limits.messageBytes} bytes`)
-    if (this.#waitingBytes > 4 * this.#limits.messageBytes)
+    if (this.#waitingBytes > 4 * (this.#limits.messageBytes + overhead))
       throw new ProtocolViolation('amqp:resource-limit-exceeded', 'too much waits to be answered')
-    delivery.parts.push(payload)
     if (more && !aborted) return
     incoming.delivery = undefined
-    if (aborted) this.#waitingBytes -= delivery.bytes
+    if (aborted) this.#forget(delivery)
     else this.#requests = this.#requests.then(() => this.#outlet.guard(() => this.#answer(incoming, delivery, handle)))
   }
 
   detach(fields: readonly Encoded[]): void {
     const handle = required(fields[0], 'the handle of DETACH')
     // Absent: the client answers our own DETACH of a link that was refused.
-    if (!this.#incoming.delete(handle) && !this.#outgoing.delete(handle)) return
+    const link = this.#incoming.get(handle) ?? this.#outgoing.get(handle)
+    if (!link) return
+    this.#incoming.delete(handle)
+    this.#outgoing.delete(handle)
+    this.#memory.count(-link.bytes)
+    if ('delivery' in link && link.delivery) this.#forget(link.delivery)
     this.#send(code.detach, [uint(handle), boolean(true)])
   }
 
   /** Forget everything; nothing is sent any more. */
   end(): void {
+    if (this.#ended) return
     this.#ended = true
     for (const timer of this.#timers) clearTimeout(timer)
     this.#replies = []
+    for (const { bytes } of [...this.#incoming.values(), ...this.#outgoing.values()]) this.#memory.count(-bytes)
+    for (const { delivery } of this.#incoming.values()) if (delivery) this.#forget(delivery)
   }
 
-  #newDelivery(incoming: Incoming, id: number | undefined, settled: boolean): NonNullable<Incoming['delivery']> {
+  #newDelivery(incoming: Incoming, id: number | undefined, settled: boolean): Delivery {
     demand(id !== undefined, 'the first TRANSFER of a delivery has no delivery-id')
     if (incoming.credit === 0)
       throw new ProtocolViolation('amqp:link:transfer-limit-exceeded', 'the link has no credit')
     incoming.credit--
     incoming.deliveryCount = serial(incoming.deliveryCount + 1)
-    return { id, settled, parts: [], bytes: 0 }
+    const delivery = { id, settled, message: new Gathered(this.#memory) }
+    this.#waiting.add(delivery)
+    this.#waitingBytes += overhead
+    this.#memory.count(overhead)
+    return delivery
   }
 
-  async #answer(incoming: Incoming, delivery: NonNullable<Incoming['delivery']>, handle: number): Promise<void> {
-    if (this.#ended) return
-    const message = readMessage(delivery.parts.length === 1 ? delivery.parts[0]! : Buffer.concat(delivery.parts))
-    const outcome = await this.#client.request(message, incoming.link)
-    this.#waitingBytes -= delivery.bytes
+  async #answer(incoming: Incoming, delivery: Delivery, handle: number): Promise<void> {
+    if (this.#ended) return this.#forget(delivery)
+    const message = readMessage(delivery.message.view())
+    const outcome = await this.#client.request(message, incoming.link).finally(() => this.#forget(delivery))
     if (this.#ended) return
     if (!delivery.settled) this.#settle(delivery.id, outcome)
     if (incoming.credit <= fullCredit / 2 && this.#incoming.get(handle) === incoming) {
@@ -180,6 +211,14 @@ export class Session {
       this.#sendFlow(uint(handle), incoming.deliveryCount, fullCredit)
     }
     if (!('rejected' in outcome) && outcome.reply) this.#replyLater(writeReply(outcome.reply, message.correlationId))
+  }
+
+  /** What was sent for it is not held any more. */
+  #forget(delivery: Delivery): void {
+    if (!this.#waiting.delete(delivery)) return
+    this.#waitingBytes -= delivery.message.length + overhead
+    this.#memory.count(-overhead)
+    delivery.message.clear()
   }
 
   #settle(id: number, outcome: AmqpOutcome): void {

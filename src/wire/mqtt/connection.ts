@@ -1,3 +1,4 @@
+import { perUnit } from '../memory.ts'
 import type { Peer } from '../peer.ts'
 import { connack, type Connect, type ConnackCode, type Packet, type Publish } from './packets.ts'
 import { MalformedPacket, PacketReader } from './reader.ts'
@@ -55,8 +56,8 @@ const longestSilence = 1767_000
 const endTimeout = 10_000
 /** Bytes that a client may leave unread. */
 const mostUnsent = 4 << 20
-/** Packets that may wait while one is being handled. */
-const mostWaiting = 32
+/** Bytes that may wait while a packet is being handled. */
+const mostWaiting = 64 << 10
 
 /**
  * The server's side of one MQTT 3.1.1 connection, over any byte stream: packets in order, acknowledgements, keep-alive.
@@ -75,7 +76,6 @@ export class MqttConnection {
   #graceful = false
   #busy = false
   #paused = false
-  #queue: Packet[] = []
   #timer: NodeJS.Timeout
   #outgoing: Buffer[] = []
   #nextPacketId = 1
@@ -92,7 +92,7 @@ export class MqttConnection {
     this.#services = services
     this.#limits = limits
     this.#onFault = onFault
-    this.#reader = new PacketReader(limits.packetBytes)
+    this.#reader = new PacketReader(limits.packetBytes, peer.memory)
     this.#timer = setTimeout(() => this.destroy(), limits.connectTimeout)
   }
 
@@ -101,15 +101,10 @@ export class MqttConnection {
     if (this.#closed) return
     // Before its CONNECT a client is not kept by bytes that trickle in. [device-wire §3.6]
     if (this.#session) this.#timer.refresh()
-    try {
-      for (const packet of this.#reader.read(chunk)) this.#queue.push(packet)
-    } catch (error) {
-      // What came before the broken packet was whole, but a client that breaks the protocol is owed nothing more.
-      return this.#fail(error)
-    }
-    if (!this.#busy) void this.guard(() => this.#drain())
+    this.#reader.push(chunk)
+    if (!this.#busy) return void this.guard(() => this.#drain())
     // Stopping and starting a socket is a system call each, so it is left to those who send faster than they are answered.
-    if (this.#queue.length > mostWaiting && !this.#paused) {
+    if (this.#reader.length > mostWaiting && !this.#paused) {
       this.#paused = true
       this.#stream.pause()
     }
@@ -178,8 +173,10 @@ export class MqttConnection {
   async #drain(): Promise<void> {
     this.#busy = true
     try {
-      for (let packet = this.#queue.shift(); packet && !this.#closed; packet = this.#queue.shift())
-        await this.#handle(packet)
+      for (let packet = this.#reader.next(); packet && !this.#closed; packet = this.#reader.next()) {
+        const handled = this.#handle(packet)
+        if (handled) await handled
+      }
     } finally {
       this.#busy = false
       // Also after the end: a stream that is not read never hears the other side close, and would stay for good.
@@ -188,21 +185,23 @@ export class MqttConnection {
     }
   }
 
-  async #handle(packet: Packet): Promise<void> {
+  #handle(packet: Packet): void | Promise<void> {
     if (packet.type === 'connect') return this.#connect(packet)
     const session = this.#session
     if (!session) throw new MalformedPacket('the first packet is not CONNECT') // [MQTT-3.1.0-1]
     switch (packet.type) {
       case 'publish':
         if (packet.qos === 2) throw new MalformedPacket('QoS 2 is not offered')
-        await session.publish(packet)
-        if (packet.qos === 1) this.#send(pubackPacket(packet.packetId))
-        return
+        return after(session.publish(packet), () => {
+          if (packet.qos === 1) this.#send(pubackPacket(packet.packetId))
+        })
       case 'puback':
         return session.acknowledged?.(packet.packetId)
       case 'subscribe':
-        this.#send(subackPacket(packet.packetId, await session.subscribe(packet.filters)))
-        return session.subscribed?.()
+        return after(session.subscribe(packet.filters), (codes) => {
+          this.#send(subackPacket(packet.packetId, codes))
+          session.subscribed?.()
+        })
       case 'unsubscribe':
         session.unsubscribe(packet.filters)
         return this.#send(unsubackPacket(packet.packetId))
@@ -217,6 +216,8 @@ export class MqttConnection {
   async #connect(packet: Connect): Promise<void> {
     if (this.#connected) throw new MalformedPacket('a second CONNECT') // [MQTT-3.1.0-2]
     this.#connected = true
+    // Who the client says it is, is remembered as long as it is there.
+    this.peer.memory?.count(sizeOf(packet))
     const admission = await this.#admit(packet)
     if (this.#closed) {
       // The client left while it was being admitted; its session must hear of that.
@@ -258,4 +259,15 @@ export class MqttConnection {
     // Who asks without end and never reads is not waited for.
     if (this.#stream.unsent() > mostUnsent) this.destroy()
   }
+}
+
+/** At once where there is nothing to wait for: very many packets may come at a time. */
+function after<T>(value: T | Promise<T>, next: (value: T) => void): void | Promise<void> {
+  return value instanceof Promise ? value.then(next) : next(value)
+}
+
+/** Bytes that the texts of a CONNECT take, at most. */
+function sizeOf({ clientId, userName = '', password, will }: Connect): number {
+  const texts = clientId.length + userName.length + (password?.length ?? 0) + (will?.topic.length ?? 0)
+  return 2 * texts + (will?.payload.length ?? 0) + perUnit
 }

@@ -47,7 +47,12 @@ function read(bytes: Buffer, cuts: readonly number[], limit = 100_000): unknown[
   const reader = new PacketReader(limit)
   const ends = [...new Set(cuts.map((cut) => cut % (bytes.length + 1)))].toSorted((a, b) => a - b)
   const pieces = [...ends, bytes.length].map((end, index) => bytes.subarray(ends[index - 1] ?? 0, end))
-  return pieces.flatMap((piece) => Array.from(reader.read(piece)))
+  return pieces.flatMap((piece) => {
+    reader.push(piece)
+    const packets: unknown[] = []
+    for (let packet = reader.next(); packet; packet = reader.next()) packets.push(packet)
+    return packets
+  })
 }
 
 test('what mqtt-packet writes is read the same, however the bytes are cut', () => {
@@ -96,5 +101,6 @@ test('whatever the bytes, they are packets or malformed, and nothing else is thr
 
 test('a packet beyond the limit is refused when its length is known, before its body comes', () => {
   const reader = new PacketReader(1000)
-  assert.throws(() => [...reader.read(Buffer.from([0x30, 0xe9, 0x07]))], MalformedPacket)
+  reader.push(Buffer.from([0x30, 0xe9, 0x07]))
+  assert.throws(() => reader.next(), MalformedPacket)
 })

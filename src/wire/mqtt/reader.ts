@@ -1,4 +1,6 @@
 import { isUtf8 } from 'node:buffer'
+import { Gathered, ownBytes } from '../gathered.ts'
+import type { Account } from '../memory.ts'
 import type { Connect, Packet, Publish } from './packets.ts'
 
 /** The bytes break the protocol; the only answer is to close the connection. [MQTT-4.8.0-1] */
@@ -12,34 +14,37 @@ export class MalformedPacket extends Error {
  */
 export class PacketReader {
   readonly #limit: number
-  #parts: Buffer[] = []
-  #length = 0
-  /** Bytes that must be there before it is worth looking: joining what trickles in each time would cost its square. */
+  readonly #held: Gathered
+  /** Bytes that must be there before it is worth looking. */
   #needed = 2
 
-  constructor(limit: number) {
+  constructor(limit: number, memory?: Account) {
     this.#limit = limit
+    this.#held = new Gathered(memory)
   }
 
-  /** The packets that this chunk completes, in order. Throws MalformedPacket. */
-  *read(chunk: Buffer): Generator<Packet> {
-    this.#parts.push(chunk)
-    this.#length += chunk.length
-    if (this.#length < this.#needed) return
-    let held = this.#parts.length === 1 ? chunk : Buffer.concat(this.#parts)
-    for (;;) {
-      const size = remainingLength(held)
-      if (size && size.body > this.#limit) {
-        throw new MalformedPacket(`a packet of ${size.body} bytes; the limit is ${this.#limit}`)
-      }
-      this.#needed = size ? size.header + size.body : held.length + 1
-      if (!size || held.length < this.#needed) break
-      const packet = parse(held[0]!, held.subarray(size.header, this.#needed))
-      held = held.subarray(this.#needed)
-      yield packet
+  /** Bytes that wait to be read. */
+  get length(): number {
+    return this.#held.length
+  }
+
+  push(chunk: Buffer): void {
+    this.#held.push(chunk)
+  }
+
+  /** The next packet; undefined until it is there. None is made before it is asked for. Throws MalformedPacket. */
+  next(): Packet | undefined {
+    if (this.#held.length < this.#needed) return undefined
+    const held = this.#held.view()
+    const size = remainingLength(held)
+    if (size && size.body > this.#limit) {
+      throw new MalformedPacket(`a packet of ${size.body} bytes; the limit is ${this.#limit}`)
     }
-    this.#parts = [held]
-    this.#length = held.length
+    this.#needed = size ? size.header + size.body : held.length + 1
+    if (held.length < this.#needed) return undefined
+    const packet = this.#held.take(this.#needed)
+    this.#needed = 2
+    return parse(packet[0]!, packet.subarray(size!.header))
   }
 }
 
@@ -54,6 +59,9 @@ function remainingLength(bytes: Buffer): { header: number; body: number } | unde
   }
   throw new MalformedPacket('the remaining length is longer than four bytes')
 }
+
+/** A hub has fewer than ten that can be granted. */
+const mostFilters = 128
 
 function parse(first: number, body: Buffer): Packet {
   const fields = new Fields(body)
@@ -73,7 +81,7 @@ function parse(first: number, body: Buffer): Packet {
         const filter = fields.text()
         const qos = fields.byte()
         demand(qos <= 2, 'a requested QoS is not 0, 1 or 2')
-        filters.push({ filter, qos })
+        demand(filters.push({ filter, qos }) <= mostFilters, 'SUBSCRIBE names too many filters')
       }
       demand(filters.length > 0, 'SUBSCRIBE names no filter')
       return { type: 'subscribe', packetId, filters }
@@ -82,7 +90,7 @@ function parse(first: number, body: Buffer): Packet {
       demand(flags === 2, 'UNSUBSCRIBE has the wrong flags')
       const packetId = fields.packetId()
       const filters = []
-      while (!fields.atEnd) filters.push(fields.text())
+      while (!fields.atEnd) demand(filters.push(fields.text()) <= mostFilters, 'UNSUBSCRIBE names too many filters')
       demand(filters.length > 0, 'UNSUBSCRIBE names no filter')
       return { type: 'unsubscribe', packetId, filters }
     }
@@ -106,7 +114,7 @@ function connect(fields: Fields): Connect {
   const clientId = fields.text()
   const hasWill = (flags & 0x04) !== 0
   const will = hasWill
-    ? { topic: fields.text(), payload: fields.bytes(), qos: (flags >> 3) & 3, retain: (flags & 0x20) !== 0 }
+    ? { topic: fields.text(), payload: ownBytes(fields.bytes()), qos: (flags >> 3) & 3, retain: (flags & 0x20) !== 0 }
     : undefined
   const userName = (flags & 0x80) !== 0 ? fields.text() : undefined
   const password = (flags & 0x40) !== 0 ? fields.bytes() : undefined
