@@ -13,6 +13,8 @@ export interface ServerCertificate {
   readonly key: string
   /** PEM. */
   readonly certificate: string
+  /** The same names with an RSA key, for clients that know no other; absent where the operator's own certificate has none. */
+  readonly rsa?: KeyPair
   /** The file that clients trust it by. */
   readonly caFile: string
   /** What an operator should mend. */
@@ -20,6 +22,7 @@ export interface ServerCertificate {
 }
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
+const rsa = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
 const day = 24 * 60 * 60 * 1000
 const caLifetime = 3650 * day
 /** Browsers and some TLS stacks take no longer one. */
@@ -39,6 +42,26 @@ export async function serverCertificate(
   names: readonly string[],
   clock: Clock,
 ): Promise<ServerCertificate> {
+  const served = await mainCertificate(folder, names, clock)
+  return { ...served, rsa: await rsaCertificate(folder, names, clock()) }
+}
+
+/** For clients that know no elliptic keys; whoever offers both is served with the cheaper one. */
+async function rsaCertificate(folder: string, names: readonly string[], now: number): Promise<KeyPair | undefined> {
+  const files = filesOf(folder, 'server-rsa')
+  const { certificate, key } = readKeyPair(files, 'the server (RSA)')
+  const ca = readKeyPair(filesOf(folder, 'ca'), 'the CA')
+  const there = certificate !== undefined && key !== undefined ? { certificate, key } : undefined
+  if (there && lacking(there.certificate, names, now) === undefined) return there
+  if (ca.certificate === undefined || ca.key === undefined) {
+    return there && isValid(there.certificate, now) ? there : undefined
+  }
+  const made = await makeServer({ certificate: ca.certificate, key: ca.key }, names, now, rsa)
+  writeKeyPair(files, made)
+  return made
+}
+
+async function mainCertificate(folder: string, names: readonly string[], clock: Clock): Promise<ServerCertificate> {
   const caFiles = filesOf(folder, 'ca')
   const files = filesOf(folder, 'server')
   const server = readKeyPair(files, 'the server')
@@ -118,10 +141,16 @@ async function makeCa(now: number): Promise<KeyPair> {
   return { certificate: ca.toString('pem') + '\n', key: pem }
 }
 
-async function makeServer(issuer: KeyPair, names: readonly string[], now: number): Promise<KeyPair> {
+async function makeServer(
+  issuer: KeyPair,
+  names: readonly string[],
+  now: number,
+  of: KeyAlgorithm = algorithm,
+): Promise<KeyPair> {
   const ca = new x509.X509Certificate(issuer.certificate)
   const signingKey = await importKey(issuer.key)
-  const { keys, pem } = await keyPair()
+  const { keys, pem } = await keyPair(of)
+  const usage = x509.KeyUsageFlags.digitalSignature | (of === rsa ? x509.KeyUsageFlags.keyEncipherment : 0)
   const certificate = await x509.X509CertificateGenerator.create({
     subject: `CN=Hubward`,
     issuer: ca.subject,
@@ -133,7 +162,7 @@ async function makeServer(issuer: KeyPair, names: readonly string[], now: number
     publicKey: keys.publicKey,
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      new x509.KeyUsagesExtension(usage, true),
       new x509.ExtendedKeyUsageExtension(['1.3.6.1.5.5.7.3.1']),
       new x509.SubjectAlternativeNameExtension(names.map((value) => ({ type: isIP(value) ? 'ip' : 'dns', value }))),
       await x509.AuthorityKeyIdentifierExtension.create(ca.publicKey),
@@ -158,21 +187,26 @@ function isValid(pem: string, now: number): boolean {
   return validFromDate.getTime() <= now && now < validToDate.getTime()
 }
 
-async function keyPair(): Promise<{ keys: webcrypto.CryptoKeyPair; pem: string }> {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+type KeyAlgorithm = typeof algorithm | typeof rsa
+
+async function keyPair(of: KeyAlgorithm = algorithm): Promise<{ keys: webcrypto.CryptoKeyPair; pem: string }> {
+  const { privateKey, publicKey } =
+    of === rsa
+      ? generateKeyPairSync('rsa', { modulusLength: 2048 })
+      : generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const spki = publicKey.export({ type: 'spki', format: 'der' })
   const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
   return {
     keys: {
-      privateKey: await importKey(pem),
-      publicKey: await webcrypto.subtle.importKey('spki', spki, algorithm, true, ['verify']),
+      privateKey: await importKey(pem, of),
+      publicKey: await webcrypto.subtle.importKey('spki', spki, of, true, ['verify']),
     },
     pem,
   }
 }
 
-function importKey(pem: string): Promise<webcrypto.CryptoKey> {
-  return webcrypto.subtle.importKey('pkcs8', x509.PemConverter.decodeFirst(pem), algorithm, false, ['sign'])
+function importKey(pem: string, of: KeyAlgorithm = algorithm): Promise<webcrypto.CryptoKey> {
+  return webcrypto.subtle.importKey('pkcs8', x509.PemConverter.decodeFirst(pem), of, false, ['sign'])
 }
 
 /** Positive, and unlike any before. */

@@ -18,12 +18,19 @@ export async function certificateFor(
   data: string,
   store: Reader,
 ): Promise<ServerCertificate> {
-  const { tlsCertificate, tlsKey, tlsCa, deviceHost, hubNames } = configuration
-  if (tlsCertificate !== '' || tlsKey !== '') return ownCertificate(tlsCertificate, tlsKey, tlsCa)
+  const { tlsCertificate, tlsKey, deviceHost, hubNames } = configuration
+  if (tlsCertificate !== '' || tlsKey !== '') return ownCertificates(configuration)
   const instances = (await store.services.all()).flatMap(({ hostNames }) => hostNames)
   const ours = [hostname(), 'localhost', '127.0.0.1', '::1', managementAddress(configuration)]
   const names = new Set([deviceHost, ...hubNames, ...ours, ...instances])
   return serverCertificate(data, [...names], Date.now)
+}
+
+function ownCertificates(configuration: Configuration): ServerCertificate {
+  const { tlsCertificate, tlsKey, tlsCa, tlsRsaCertificate, tlsRsaKey } = configuration
+  const served = ownCertificate(tlsCertificate, tlsKey, tlsCa)
+  if (tlsRsaCertificate === '' && tlsRsaKey === '') return served
+  return { ...served, rsa: ownCertificate(tlsRsaCertificate, tlsRsaKey, '') }
 }
 
 function ownCertificate(tlsCertificate: string, tlsKey: string, tlsCa: string): ServerCertificate {

@@ -39,6 +39,13 @@ export const settings = {
     'A PEM file to serve with instead of the certificate made at the first start.',
   ),
   tlsKey: text('tls-key', 'HUBWARD_TLS_KEY', '', 'The PEM file of its private key.'),
+  tlsRsaCertificate: text(
+    'tls-rsa-certificate',
+    'HUBWARD_TLS_RSA_CERTIFICATE',
+    '',
+    'A PEM file with an RSA key to serve beside it, for clients that know no other.',
+  ),
+  tlsRsaKey: text('tls-rsa-key', 'HUBWARD_TLS_RSA_KEY', '', 'The PEM file of its private key.'),
   tlsCa: text('tls-ca', 'HUBWARD_TLS_CA', '', 'The PEM file of the CA that devices trust it by.'),
   hubCa: text(
     'hub-ca',

@@ -1,7 +1,13 @@
 import { constants } from 'node:crypto'
 import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https'
 import type { Server } from 'node:net'
-import { createServer as createTlsServer, Server as TlsServer, type TlsOptions, type TLSSocket } from 'node:tls'
+import {
+  DEFAULT_CIPHERS,
+  createServer as createTlsServer,
+  Server as TlsServer,
+  type TlsOptions,
+  type TLSSocket,
+} from 'node:tls'
 import type { Duplex } from 'node:stream'
 import { bytesOf } from '../wire/x509/known-certificates.ts'
 import { AmqpConnection } from '../wire/amqp/connection.ts'
@@ -23,6 +29,8 @@ export interface Listening<Identity = unknown> {
   readonly key: string
   /** PEM: the server's certificate and its issuers, without the root. */
   readonly certificate: string
+  /** The same with a key of another kind: a client's offer decides which it is served with. */
+  readonly rsa?: { readonly certificate: string; readonly key: string }
   readonly addresses: readonly string[]
   readonly ports: { readonly https: Port; readonly mqtt: Port; readonly amqp: Port }
   /** The first that owns a path answers; the last owns whatever is left. */
@@ -50,7 +58,7 @@ export interface Port {
 /** Where it was possible to listen. */
 export interface Listener extends AsyncDisposable {
   /** Serve new connections with another certificate. */
-  readonly renew: (certificate: Pick<Listening, 'key' | 'certificate'>) => void
+  readonly renew: (certificate: Pick<Listening, 'key' | 'certificate' | 'rsa'>) => void
   readonly ports: { readonly https: BoundPort; readonly mqtt: BoundPort; readonly amqp: BoundPort }
 }
 
@@ -171,17 +179,35 @@ export async function openListener<Identity>(listening: Listening<Identity>): Pr
 
 const httpOptions = { maxHeaderSize: 32 * 1024, headersTimeout, requestTimeout, connectionsCheckingInterval }
 
-function tlsOptions({ key, certificate }: Pick<Listening, 'key' | 'certificate'>): TlsOptions {
+/**
+ * Node's own, and before them those that are signed for by an elliptic key: our order decides, and who knows both kinds of key is
+ * served with the one that costs less. An RSA signature costs as much as the rest of the handshake. [performance.md, TLS]
+ */
+const ciphers = [
+  'TLS_AES_256_GCM_SHA384',
+  'TLS_CHACHA20_POLY1305_SHA256',
+  'TLS_AES_128_GCM_SHA256',
+  'ECDHE-ECDSA-AES128-GCM-SHA256',
+  'ECDHE-ECDSA-AES256-GCM-SHA384',
+  'ECDHE-ECDSA-CHACHA20-POLY1305',
+  'ECDHE-ECDSA-AES128-SHA256',
+  'ECDHE-ECDSA-AES256-SHA384',
+  DEFAULT_CIPHERS,
+].join(':')
+
+function tlsOptions({ key, certificate, rsa }: Pick<Listening, 'key' | 'certificate' | 'rsa'>): TlsOptions {
   return {
-    key,
-    cert: certificate,
+    key: rsa ? [key, rsa.key] : key,
+    cert: rsa ? [certificate, rsa.certificate] : certificate,
     minVersion: 'TLSv1.2',
+    ciphers,
     requestCert: true,
     rejectUnauthorized: false,
     // No names are suggested: Java and Windows withhold a certificate whose issuer is not among them. [device-wire §7.1]
     ca: [],
-    // Post-quantum shares are not offered to clients that ask for them: they cost more than the rest of the handshake.
-    ecdhCurve: 'X25519:P-256',
+    // Post-quantum shares are not offered to clients that ask for them: they cost more than the rest of the handshake. In TLS 1.2
+    // the list also says which curves a client's certificate may have.
+    ecdhCurve: 'X25519:P-256:P-384:P-521',
     // A resumed session has lost the client's intermediates. [client-findings, TLS]
     secureOptions: constants.SSL_OP_NO_TICKET,
     // Without it TLS 1.3 answers wait for a delayed acknowledgement. [performance.md]

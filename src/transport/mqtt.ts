@@ -56,7 +56,8 @@ function session(
 ): Admission {
   const { idScope, registrationId, apiVersion } = identity
   const device = `${idScope}/${registrationKey(registrationId)}`
-  let subscribed = false
+  /** The quality of service of the device's subscription; undefined while it has none. */
+  let subscribed: 0 | 1 | undefined
   let underWay = 0
 
   async function answer(request: Request, received: number): Promise<void> {
@@ -64,9 +65,9 @@ function session(
     const { status, json, retryAfter } = await outcome(request, trackingId)
     await whenAnswerable(received, transport)
     // A response that nobody subscribed to has nowhere to go. [device-wire §3.2]
-    if (!subscribed) return
+    if (subscribed === undefined) return
     const later = retryAfter === undefined ? '' : `&retry-after=${retryAfter}`
-    connection.publish(`$dps/registrations/res/${status}/?$rid=${request.rid}${later}`, Buffer.from(json), 1)
+    connection.publish(`$dps/registrations/res/${status}/?$rid=${request.rid}${later}`, Buffer.from(json), subscribed)
   }
 
   async function outcome(request: Request, trackingId: string): Promise<Outcome> {
@@ -114,11 +115,12 @@ function session(
     subscribe: (filters) =>
       filters.map(({ filter, qos }) => {
         if (filter !== responses) return subscriptionRefused
-        subscribed = true
-        return Math.min(qos, 1)
+        // What is granted is also what answers are sent with. [MQTT-3.8.4-6]
+        subscribed = qos === 0 ? 0 : 1
+        return subscribed
       }),
     unsubscribe: (filters) => {
-      if (filters.includes(responses)) subscribed = false
+      if (filters.includes(responses)) subscribed = undefined
     },
     publish: (packet) => {
       if (packet.payload.length > largestRequest) {

@@ -195,6 +195,18 @@ describe('MQTT register and poll [device-wire §3.3, §3.4, §3.5]', { concurren
     assert.equal((await receiveReply(session)).rid, 'java')
   })
 
+  test('answers come with the quality of service that was granted [MQTT-3.8.4-6]', async () => {
+    await using session = await openSession(service, await newDevice())
+    for (const qos of [0, 1, 2] as const) {
+      session.send({ ...subscribePacket(), subscriptions: [{ topic: '$dps/registrations/res/#', qos }] })
+      const [granted] = (await session.receive('suback')).granted
+      assert.equal(granted, Math.min(qos, 1))
+      session.send(publishPacket(registerTopic(`qos-${qos}`)))
+      await session.receive('puback')
+      assert.equal((await session.receive('publish')).qos, granted)
+    }
+  })
+
   test('the retain flag of a request is ignored [§3.6]', async () => {
     await using session = await openSession(service, await newDevice())
     session.send(publishPacket(registerTopic('1'), '', { retain: true }))
