@@ -1,4 +1,4 @@
-import pino, { type DestinationStream, type Logger } from 'pino'
+import pino, { type Logger } from 'pino'
 import { prettyFactory } from 'pino-pretty'
 import type { Decision } from '../model/decision.ts'
 import { Refusal, refusals } from '../model/refusal.ts'
@@ -6,30 +6,25 @@ import type { Report } from '../sqlite/condition.ts'
 import { Unwritable } from '../sqlite/unwritable.ts'
 import { printable, printableJson, shown } from '../wire/printable.ts'
 import type { AuditTrouble } from './audit-log.ts'
+import { type Output, outputTo } from './output.ts'
 import { isError, stackLines, thrownMembers, titleOf, type Thrown } from './thrown.ts'
 
+const standardOutput = 1
+
 export type LogFormat = 'text' | 'json'
-
-/** Takes lines, each with its line end. */
-export interface Output extends DestinationStream {
-  /** Returns when everything was taken. */
-  readonly flushSync?: () => void
-}
-
-/** Bytes that may wait for a reader of standard output that has stopped reading; what is more is lost. */
-const mostWaiting = 8 << 20
 
 /**
  * Where lines for people and machines go: standard output, as text or as JSON. Errors among the members are written with their
  * stacks and causes. Whatever a line holds, it stays one line, or lines that are set in: no text of anybody's begins one.
  */
 export function openLog(format: LogFormat): Logger {
-  const output = pino.destination({ sync: false, maxLength: mostWaiting })
+  const output = outputTo(standardOutput)
+  process.once('exit', output.flushSync)
   return logTo(output, format, process.stdout.isTTY === true)
 }
 
 /** The same, to another destination. */
-export function logTo(output: Output, format: LogFormat, colorize = false): Logger {
+export function logTo(output: Pick<Output, 'write'> & Partial<Output>, format: LogFormat, colorize = false): Logger {
   const line = format === 'json' ? printableJson : textLines(colorize)
   const formatters = {
     log: (members: Record<string, unknown>) =>
