@@ -295,6 +295,21 @@ test('a renewed certificate keeps the list; a new key needs one of its own, unle
   assert.deepEqual(await tied.revoked(), ['a:A', 'a:A'])
 })
 
+test('two CAs of one name do not share a list when one issuer certified both, unless one of the keys is for lists only', async () => {
+  const root = await createRevokingAuthority('CN=Root')
+  const one = await createRevokingAuthority('CN=Line', { signer: root })
+  const two = await createRevokingAuthority('CN=Line', { signer: root })
+  const { take, revoked } = await instanceWith(root, one, two)
+  const { authorities } = await take('a', await createRevocationList(one, ['0A'], { number: 1 }))
+  assert.equal(authorities?.length, 1)
+  await refused(take('a', await createRevocationList(two, [], { number: 2 })), /CN=Line with another key/)
+  assert.deepEqual(await revoked(), ['a:A'])
+
+  const forLists = await createRevokingAuthority('CN=Line', { signer: root, keyCertSign: false, ca: 'absent' })
+  const separate = await instanceWith(root, one, forLists)
+  assert.equal((await separate.take('a', await createRevocationList(forLists, ['0A']))).authorities?.length, 2)
+})
+
 test('a list that is fetched again goes by the rules of an import, and what became of it is said without secrets', async () => {
   const { take, revoked, lists, idScope } = await instanceWith(plant)
   const url = 'http://crl.example/plant.crl?sig=secret'

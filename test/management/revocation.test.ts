@@ -8,7 +8,7 @@ import * as x509 from '@peculiar/x509'
 import { createRoot, inDays, sha256Thumbprint, type Leaf } from '../fixtures/certificates.ts'
 import { sasToken } from '../fixtures/sas.ts'
 import { openControlPlane, type CallOptions, type ControlPlane } from './control-plane.ts'
-import { createRevocationList, type Revoking } from '../fixtures/revocation-list.ts'
+import { createRevocationList, issuingDistributionPoint, type Revoking } from '../fixtures/revocation-list.ts'
 
 let plane: ControlPlane
 before(async () => void (plane = await openControlPlane('127.80.5', ['--outbound-networks', '127.80.5.9'])))
@@ -138,4 +138,115 @@ test('a revocation list is fetched from its URL', async () => {
   server.close()
   await plane.call('PUT', at('/revocationLists/gone'), { body: { url }, expect: 400 })
   await plane.call('PUT', at('/revocationLists/file'), { body: { url: 'file:///etc/passwd' }, expect: 400 })
+})
+
+test('a root that was revoked takes its devices along, which do not send it', async () => {
+  const root = await createRoot('Gone root')
+  const line = await root.issueAuthority('Gone line')
+  await enrollGroup('gone', root.certificate)
+  const leaf = await line.issueLeaf('gone-1')
+  assert.equal(await register('gone-1', leaf), 202)
+  const { serialNumber } = new x509.X509Certificate(root.certificate)
+  const list = await createRevocationList({ issuer: root.certificate, key: root.signingKey }, [serialNumber])
+  await plane.call('PUT', at('/revocationLists/gone-root'), { body: { revocationList: list } })
+  assert.equal(await register('gone-1', leaf), 401, 'by its own list')
+  await plane.call('DELETE', at('/revocationLists/gone-root'))
+  assert.equal(await register('gone-1', leaf), 202)
+  await revoke({ thumbprint: sha256Thumbprint(root.certificate), reason: 'the root was stolen' })
+  assert.equal(await register('gone-1', leaf), 401, 'by hand')
+})
+
+test('a list takes back only what it revoked itself, and what it revokes is not taken back by hand', async () => {
+  const root = await createRoot('Both root')
+  await enrollGroup('both', root.certificate)
+  const leaf = await root.issueLeaf('both-1')
+  const { serialNumber } = new x509.X509Certificate(leaf.certificate)
+  await revoke({ serialNumber, reason: 'by hand' })
+  const revoking: Revoking = { issuer: root.certificate, key: root.signingKey }
+  const list = await createRevocationList(revoking, [serialNumber])
+  await plane.call('PUT', at('/revocationLists/both'), { body: { revocationList: list } })
+
+  const { value } = (await plane.call('GET', at('/revocations'))).json() as { value: { key: string; source: string }[] }
+  const listed = value.find(({ source }) => source === 'crl:both')
+  const refused = await plane.call('DELETE', at(`/revocations/${encodeURIComponent(listed!.key)}`), { expect: 404 })
+  assert.match(refused.text, /the list both revokes it until a later one/)
+  await plane.call('DELETE', at('/revocationLists/both'))
+  assert.equal(await register('both-1', leaf), 401, 'still revoked by hand')
+})
+
+test('a list for user certificates revokes no CA, and says what it is about', async () => {
+  const root = await createRoot('Scope root')
+  const line = await root.issueAuthority('Scope line')
+  await enrollGroup('scope', root.certificate)
+  const leaf = await line.issueLeaf('scope-1')
+  const { serialNumber } = new x509.X509Certificate(line.certificate)
+  const revoking: Revoking = { issuer: root.certificate, key: root.signingKey }
+  const put = async (name: string, parts: string) => {
+    const list = await createRevocationList(revoking, [serialNumber], { extensions: [issuingDistributionPoint(parts)] })
+    return (await plane.call('PUT', at(`/revocationLists/${name}`), { body: { revocationList: list } })).json()
+  }
+  assert.deepEqual((await put('users', '8101FF'))['scope'], { certificates: 'user' })
+  assert.equal(await register('scope-1', leaf), 202)
+  assert.deepEqual((await put('cas', '8201FF'))['scope'], { certificates: 'ca' })
+  assert.equal(await register('scope-1', leaf), 401)
+})
+
+test('a list is not fetched inside, by no name and through no redirect, and its URL is shown without secrets', async () => {
+  let calls = 0
+  const inside = createServer((_, answer) => void (calls++, answer.end('inside')))
+  await new Promise<void>((resolve) => inside.listen(0, '127.0.0.1', resolve))
+  const { port } = inside.address() as AddressInfo
+  const put = async (url: string, expect = 400) => {
+    const answer = await plane.call('PUT', at('/revocationLists/inside'), { body: { url }, expect })
+    return answer.text
+  }
+  const hosts = [
+    '127.0.0.1',
+    'localhost',
+    '[::1]',
+    '[::ffff:127.0.0.1]',
+    '2130706433',
+    '0x7f.1',
+    '0177.0.0.1',
+    '0.0.0.0',
+  ]
+  for (const host of [...hosts, '169.254.169.254', '10.0.0.1', '[fe80::1]', '[64:ff9b::7f00:1]', '[2002:7f00:1::]'])
+    assert.match(await put(`http://${host}:${port}/a?sig=hush`), /not public.*--outbound-networks/, host)
+  assert.match(await put(`http://user:hush@127.80.5.9:${port}/`), /must not have a user name or password/)
+  assert.match(await put(`ftp://127.80.5.9:${port}/`), /must be an http or https URL/)
+
+  const redirecting = createServer((_, answer) =>
+    answer.writeHead(302, { location: `http://127.0.0.1:${port}/` }).end(),
+  )
+  await new Promise<void>((resolve) => redirecting.listen(0, '127.80.5.9', resolve))
+  const answer = await put(`http://127.80.5.9:${(redirecting.address() as AddressInfo).port}/a?sig=hush`)
+  assert.match(answer, /a\?\*{4} answered 302/)
+  assert.equal(calls, 0)
+  assert.doesNotMatch(plane.service.log(), /hush/)
+  for (const server of [inside, redirecting]) server.close()
+})
+
+test('an endless list is cut off, and a hub inside is not called', async () => {
+  const endless = createServer((_, answer) => {
+    const more = () => void (answer.write(Buffer.alloc(1 << 20)) ? setImmediate(more) : answer.once('drain', more))
+    more()
+  })
+  await new Promise<void>((resolve) => endless.listen(0, '127.80.5.9', resolve))
+  const url = `http://127.80.5.9:${(endless.address() as AddressInfo).port}/`
+  const { text } = await plane.call('PUT', at('/revocationLists/endless'), { body: { url }, expect: 400 })
+  assert.match(text, /sent more than 8388608 bytes/)
+  endless.closeAllConnections()
+  endless.close()
+
+  const connectionString = 'HostName=127.0.0.1;SharedAccessKeyName=owner;SharedAccessKey=AAAA'
+  const tenant = await plane.createInstance('curious', { iotHubs: [{ connectionString, location: 'here' }] })
+  const symmetricKey = { primaryKey: 'A'.repeat(86) + '==', secondaryKey: 'A'.repeat(86) + '==' }
+  await plane.operate(tenant, 'PUT', '/enrollments/curious', {
+    body: { registrationId: 'curious', attestation: { type: 'symmetricKey', symmetricKey } },
+  })
+  const path = `/${tenant.idScope}/registrations/curious/register?api-version=2021-06-01`
+  const resource = `${tenant.idScope}/registrations/curious`
+  const authorization = sasToken(resource, symmetricKey.primaryKey, { keyName: 'registration' })
+  await plane.service.https({ method: 'PUT', path, body: { registrationId: 'curious' }, headers: { authorization } })
+  await plane.service.logged(/127\.0\.0\.1 is at an address where hubs are not called.*--hub-networks/)
 })

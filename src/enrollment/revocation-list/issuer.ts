@@ -15,8 +15,8 @@ const curves: readonly (string | undefined)[] = ['prime256v1', 'secp384r1', 'sec
 
 /**
  * Digests of the authorities whose certificates the list is about: first that of its signer, then those of the same name whose keys
- * are the same authority's, because a self-issued certificate ties them to the signer's or one issuer certified both. Refuses a list
- * that no CA certificate of its issuer's own name signed, among those that are uploaded or held by a group, or one that may not sign
+ * are the same authority's: a self-issued certificate ties them to the signer's, or the signer's key is for lists only and one issuer
+ * certified both. Two CAs of one name and one issuer are two: each issues, and revokes, its own. Refuses a list that no CA certificate of its issuer's own name signed, among those that are uploaded or held by a group, or one that may not sign
  * lists. `now` in milliseconds. [RFC 5280 §6.3.3]
  */
 export async function authoritiesOf(
@@ -29,11 +29,9 @@ export async function authoritiesOf(
   const known = await knownCertificates(idScope, store)
   const namesakes = known.filter((certificate) => normalName(fieldsOf(certificate).subject.content) === name)
   const signer = signerAmong(namesakes, list, now)
+  const above = isForListsOnly(signer) ? known.filter((issuer) => hasIssued(issuer, signer)) : []
   const linked = namesakes.filter(
-    (other) =>
-      hasIssued(signer, other) ||
-      hasIssued(other, signer) ||
-      known.some((issuer) => hasIssued(issuer, signer) && hasIssued(issuer, other)),
+    (other) => hasIssued(signer, other) || hasIssued(other, signer) || above.some((issuer) => hasIssued(issuer, other)),
   )
   return [...new Set([signer, ...linked].map((one) => authorityDigest(name, one)))]
 }
@@ -98,6 +96,12 @@ function complaintOf(certificate: X509Certificate, now: number): string | undefi
   if (publicKey.asymmetricKeyType === 'ec' && !curves.includes(namedCurve))
     return `has a key that is too weak: ${namedCurve}`
   return undefined
+}
+
+/** Whether the key of this certificate signs lists and no certificates, so that its lists are about those of another key. */
+function isForListsOnly(certificate: X509Certificate): boolean {
+  const { keyUsage } = fieldsOf(certificate).extensions
+  return keyUsage !== undefined && !keyUsage.keyCertSign
 }
 
 /** Whether the certificate names this issuer, and its key signed it: of one name, the authority gave itself another key. */
