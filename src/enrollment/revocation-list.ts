@@ -30,16 +30,14 @@ export async function importRevocationList(
     const list = parseRevocationList(bytes)
     const authorities = await authoritiesOf(list, idScope, store, clock())
     demandInDate(list, clock())
-    const entries = await readEntries(list)
 
     return inTurn(store, idScope, async () => {
       const lists = await store.revocationLists.all(idScope)
       const before = lists.find((one) => isNamed(one, name))
       const others = lists.filter((one) => one !== before)
       demandSuccessor({ ...list, authorities }, before, others)
-      demandRoom(entries.size * authorities.length, others)
       const { issuer, thisUpdate, nextUpdate, number, scope, digest } = list
-      const record: RevocationList = {
+      const record: Omit<RevocationList, 'revoked'> = {
         name,
         issuer,
         authorities,
@@ -48,12 +46,19 @@ export async function importRevocationList(
         ...(nextUpdate && { nextUpdate: nextUpdate.toISOString() }),
         scope,
         digest,
-        revoked: entries.size,
         ...(url !== undefined && { url }),
         lastUpdatedDateTimeUtc: timestamp(clock()),
       }
-      await replaceEntries(record, entries, { idScope, store })
-      return record
+      if (before && isWritten(record, before)) {
+        const same = { ...record, revoked: before.revoked }
+        await store.transact((write) => write.revocationLists.put(idScope, same))
+        return same
+      }
+      const entries = await readEntries(list)
+      demandRoom(entries.size * authorities.length, others)
+      const whole = { ...record, revoked: entries.size }
+      await replaceEntries(whole, entries, { idScope, store })
+      return whole
     })
   })
 }
@@ -66,6 +71,11 @@ export async function deleteRevocationList(list: RevocationList, { idScope, stor
 /** Whether the list goes by this name. */
 export function isNamed(list: RevocationList, name: string): boolean {
   return list.name.toLowerCase() === name.toLowerCase()
+}
+
+/** Whether what this record stands for is in the store already, as of a list that is fetched again and has not changed. */
+function isWritten({ digest, authorities }: Omit<RevocationList, 'revoked'>, before: RevocationList): boolean {
+  return !before.incomplete && before.digest === digest && before.authorities?.join() === authorities?.join()
 }
 
 async function unlessMalformed<T>(work: () => Promise<T>): Promise<T> {

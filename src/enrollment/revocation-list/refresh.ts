@@ -2,7 +2,7 @@ import { shownUrl } from '../../wire/shown-url.ts'
 import { Refusal } from '../../model/refusal.ts'
 import type { RevocationList } from '../../model/revocation.ts'
 import type { ProvisioningService } from '../../model/service.ts'
-import { importRevocationList } from '../revocation-list.ts'
+import { importRevocationList, isNamed } from '../revocation-list.ts'
 import type { Instance } from '../instance.ts'
 
 type Owner = Pick<Instance, 'store' | 'clock'>
@@ -63,7 +63,10 @@ async function refreshInstance(
     const due = incomplete ?? (age < 0 || age >= refreshAfter)
     if (url === undefined || !due) continue
     try {
-      await importRevocationList(name, await fetchList(url), url, { idScope, store, clock })
+      const bytes = await fetchList(url)
+      // What was forgotten meanwhile stays forgotten.
+      if (!(await store.revocationLists.all(idScope)).some((list) => isNamed(list, name))) continue
+      await importRevocationList(name, bytes, url, { idScope, store, clock })
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       failures.push(

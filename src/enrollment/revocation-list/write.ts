@@ -51,9 +51,12 @@ export async function replaceEntries(
     write.revocationLists.put(idScope, record)
   })
 
-  function* added(): Generator<ListedRevocation, void> {
+  async function* added(): AsyncGenerator<ListedRevocation, void> {
+    let looked = 0
     for (const authority of authorities) {
       for (const [serialNumber, reason] of entries) {
+        // A list of which little is new is gone through without a write to wait for.
+        if (++looked % portion === 0) await setImmediate()
         if (unchanged.has(keyOf({ authority, serialNumber }))) continue
         yield { list, authority, serialNumber, reason, certificates, createdDateTimeUtc }
       }
@@ -86,7 +89,7 @@ async function* storedEntries(list: string, { idScope, store }: Place): AsyncGen
 
 async function inPortions<T>(
   store: Store,
-  all: Iterable<T>,
+  all: Iterable<T> | AsyncIterable<T>,
   note: (write: Parameters<Parameters<Store['transact']>[0]>[0], one: T) => void,
 ): Promise<void> {
   let some: T[] = []
@@ -95,7 +98,7 @@ async function inPortions<T>(
     some = []
     if (noted.length > 0) await store.transact((write) => noted.forEach((one) => note(write, one)))
   }
-  for (const one of all) if (some.push(one) === portion) await flush()
+  for await (const one of all) if (some.push(one) === portion) await flush()
   await flush()
 }
 

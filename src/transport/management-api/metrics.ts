@@ -205,6 +205,17 @@ function gauges(
   gauge('dps_cert_expiry_seconds', 'Seconds until a certificate expires.', ['instance', 'name'], async (set) => {
     for (const { instance, name, expires } of await certificates()) set({ instance, name }, (expires - clock()) / 1000)
   })
+  gauge(
+    'dps_crl_next_update_seconds',
+    'Seconds until a revocation list is overdue.',
+    ['instance', 'name'],
+    async (set) => {
+      for (const { idScope, name: instance } of await store.services.all()) {
+        for (const { name, nextUpdate } of await store.revocationLists.all(idScope))
+          if (nextUpdate !== undefined) set({ instance, name }, (Date.parse(nextUpdate) - clock()) / 1000)
+      }
+    },
+  )
   total('dps_decisions_lost_total', 'Decision records that could not be kept.', ['share'], (set) => {
     for (const [share, times] of Object.entries(decisionsLost())) set({ share }, times)
   })
