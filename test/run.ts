@@ -14,6 +14,7 @@ const suites: Readonly<Record<string, readonly string[]>> = {
   service: ['test/service/**/*.test.ts'],
   management: ['test/management/**/*.test.ts'],
   why: ['test/why/**/*.test.ts'],
+  fuzz: ['test/fuzz/**/*.test.ts'],
   journeys: ['test/journeys/**/*.test.ts'],
 }
 
