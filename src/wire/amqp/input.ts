@@ -59,13 +59,12 @@ export class Input {
 
   /** The next frame. Rejects with InputEnded, or with ProtocolViolation as soon as its size is known to be wrong. */
   async frame(limit: number): Promise<Frame> {
-    const head = await this.take(8)
-    const size = head.readUInt32BE(0)
-    const offset = head[4]! * 4
+    const size = (await this.take(4)).readUInt32BE(0)
     if (size < 8 || size > limit) throw framing(`a frame of ${size} bytes; the limit is ${limit}`)
+    const rest = await this.take(size - 4)
+    const offset = rest[0]! * 4
     if (offset < 8 || offset > size) throw framing(`a frame of ${size} bytes has its body at ${offset}`)
-    const rest = size > 8 ? await this.take(size - 8) : Buffer.alloc(0)
-    return { type: head[5]!, channel: head.readUInt16BE(6), body: rest.subarray(offset - 8) }
+    return { type: rest[1]!, channel: rest.readUInt16BE(2), body: rest.subarray(offset - 4) }
   }
 }
 
