@@ -103,6 +103,17 @@ test('a token of another key, audience, issuer or time is refused', async () => 
   await read(signedByPublicKey, 401)
 })
 
+test('a token that never expires, or says not whose it is, is refused', async () => {
+  const signed = (claims: JWTPayload) =>
+    new SignJWT({ roles: ['admin'], iss: issuer, aud: audience, ...claims })
+      .setProtectedHeader({ alg: 'ES256', kid: 'one' })
+      .sign(keys.privateKey)
+  const exp = Math.floor(Date.now() / 1000) + 3600
+  await read(await signed({ sub: 'someone', exp }), 404)
+  await read(await signed({ sub: 'someone' }), 401)
+  await read(await signed({ exp }), 401)
+})
+
 test('an issuer that is no longer trusted speaks for nobody', async () => {
   const body = { issuer: 'https://short.example', jwksUrl, rules: [{ claim: 'sub', value: 'someone', role: 'Owner' }] }
   await plane.call('PUT', '/admin/v1/issuers/short', { body })
