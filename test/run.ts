@@ -7,7 +7,7 @@ import { ensureNodeSdk, ensurePythonSdk } from '../sdk/install.ts'
 
 /** Where each suite's files are: `npm test` runs them all, `npm test -- unit wire` the named ones. */
 const suites: Readonly<Record<string, readonly string[]>> = {
-  unit: ['src/**/*.test.ts', 'sdk/*.test.ts', 'test/*.test.ts', 'test/{contract,fixtures}/**/*.test.ts'],
+  unit: ['src/**/*.test.ts', 'sdk/*.test.ts', 'test/*.test.ts', 'test/{contract,fixtures,mutation}/**/*.test.ts'],
   wire: ['test/wire/**/*.test.ts'],
   tpm: ['test/tpm/**/*.test.ts'],
   hub: ['test/{hub,hub-driver}/**/*.test.ts'],
