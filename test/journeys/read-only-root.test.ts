@@ -49,7 +49,7 @@ test('only the data folder needs to be writable, and one that others could read 
     assert.deepEqual(await ended, [0, null], printed)
     assert.equal(statSync(data).mode & 0o777, 0o700)
     const open = readdirSync(data).filter((name) => (statSync(join(data, name)).mode & 0o077) !== 0)
-    assert.deepEqual(open, ['ca.pem', 'server.pem'])
+    assert.deepEqual(open, ['ca.pem', 'server-rsa.pem', 'server.pem'])
     for (const name of readdirSync(data)) if (name !== 'policies') chmodSync(join(data, name), 0o644)
     chmodSync(data, 0o755)
   }
