@@ -2,7 +2,7 @@ import { chmodSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** Files of ours that others must not read: what lies in the folder beside these is the operator's. */
-const ours = /^(?:(?:hubward|hub|in-use)\.db|(?:ca|server)-key\.pem|connection\.env|audit\.log)/
+const ours = /^(?:(?:hubward|hub|in-use)\.db|(?:ca|server|server-rsa)-key\.pem|connection\.env|audit\.log)/
 /** What shows that the folder is ours, and not one of the operator's that we were told to use. */
 const sign = 'hubward.db'
 const others = 0o077
