@@ -26,8 +26,8 @@ test('the first start makes a CA and a certificate, whose keys only the owner re
   assert.equal(again.warning, undefined)
   assert.ok(new X509Certificate(again.certificate).verify(new X509Certificate(read(made, 'ca.pem')).publicKey))
   assert.deepEqual(
-    ['ca-key.pem', 'server-key.pem'].map((name) => statSync(join(made, name)).mode & 0o777),
-    [0o600, 0o600],
+    ['ca-key.pem', 'server-key.pem', 'server-rsa-key.pem'].map((name) => statSync(join(made, name)).mode & 0o777),
+    [0o600, 0o600, 0o600],
   )
 })
 
@@ -56,8 +56,12 @@ const unusable: Readonly<Record<string, readonly [change: (folder: string) => vo
     (at) => ['server.pem', 'server-key.pem'].forEach((name) => cpSync(join(other, name), join(at, name))),
     /server\.pem was not issued by .*ca\.pem/,
   ],
+  'the server has an RSA certificate of another CA': [
+    (at) => ['server-rsa.pem', 'server-rsa-key.pem'].forEach((name) => cpSync(join(other, name), join(at, name))),
+    /server-rsa\.pem was not issued by .*ca\.pem/,
+  ],
   ...Object.fromEntries(
-    ['ca.pem', 'ca-key.pem', 'server.pem', 'server-key.pem'].flatMap((name) => [
+    ['ca.pem', 'ca-key.pem', 'server.pem', 'server-key.pem', 'server-rsa.pem', 'server-rsa-key.pem'].flatMap((name) => [
       [
         `${name} is empty`,
         [(at: string) => writeFileSync(join(at, name), ''), new RegExp(`${name}, the .*, is empty`)],

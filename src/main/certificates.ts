@@ -42,44 +42,51 @@ export async function serverCertificate(
   names: readonly string[],
   clock: Clock,
 ): Promise<ServerCertificate> {
-  const served = await mainCertificate(folder, names, clock)
-  return { ...served, rsa: await rsaCertificate(folder, names, clock()) }
-}
-
-/** For clients that know no elliptic keys; whoever offers both is served with the cheaper one. */
-async function rsaCertificate(folder: string, names: readonly string[], now: number): Promise<KeyPair | undefined> {
-  const files = filesOf(folder, 'server-rsa')
-  const { certificate, key } = readKeyPair(files, 'the server (RSA)')
-  const ca = readKeyPair(filesOf(folder, 'ca'), 'the CA')
-  const there = certificate !== undefined && key !== undefined ? { certificate, key } : undefined
-  if (there && lacking(there.certificate, names, now) === undefined) return there
-  if (ca.certificate === undefined || ca.key === undefined) {
-    return there && isValid(there.certificate, now) ? there : undefined
-  }
-  const made = await makeServer({ certificate: ca.certificate, key: ca.key }, names, now, rsa)
-  writeKeyPair(files, made)
-  return made
-}
-
-async function mainCertificate(folder: string, names: readonly string[], clock: Clock): Promise<ServerCertificate> {
   const caFiles = filesOf(folder, 'ca')
   const files = filesOf(folder, 'server')
   const server = readKeyPair(files, 'the server')
   const ca = await authority(caFiles, files, server, clock())
-  const { certificate, key } = server
-  const caFile = caFiles.certificate
-  if (certificate !== undefined) demandIssuer(certificate, ca.certificate, files, caFiles)
-  if (certificate !== undefined && key !== undefined) {
-    const lacks = lacking(certificate, names, clock())
-    if (lacks === undefined) return { certificate, key, caFile, warning: withoutKey(caFiles, ca) }
-    if (ca.key === undefined && isValid(certificate, clock())) {
-      return { certificate, key, caFile, warning: `${withoutKey(caFiles, ca)}. It ${lacks} already` }
-    }
+  const issuer: Issuer = { ...ca, files: caFiles }
+  const { pair, lacks } = await currentPair(algorithm, files, server, issuer, names, clock())
+  const warning = withoutKey(caFiles, ca)
+  if (!pair) throw new ConfigurationError(`${warning}, which is needed now`)
+  // For clients that know no elliptic keys; whoever offers both is served with the cheaper one.
+  const rsaFiles = filesOf(folder, 'server-rsa')
+  const rsaServer = readKeyPair(rsaFiles, 'the server (RSA)')
+  return {
+    ...pair,
+    rsa: (await currentPair(rsa, rsaFiles, rsaServer, issuer, names, clock())).pair,
+    caFile: caFiles.certificate,
+    warning: lacks === undefined ? warning : `${warning}. It ${lacks} already`,
   }
-  if (ca.key === undefined) throw new ConfigurationError(`${withoutKey(caFiles, ca)}, which is needed now`)
-  const made = await makeServer({ certificate: ca.certificate, key: ca.key }, names, clock())
-  writeKeyPair(files, made)
-  return { ...made, caFile }
+}
+
+interface Issuer {
+  readonly certificate: string
+  /** Absent: nothing can be made anew. */
+  readonly key?: string
+  readonly files: KeyPairFiles
+}
+
+/** The pair as it is if it serves, else made anew; without the CA's key, one that is still valid, and what it lacks. */
+async function currentPair(
+  of: KeyAlgorithm,
+  files: KeyPairFiles,
+  { certificate, key }: Partial<KeyPair>,
+  ca: Issuer,
+  names: readonly string[],
+  now: number,
+): Promise<{ readonly pair?: KeyPair; readonly lacks?: string }> {
+  if (certificate !== undefined) demandIssuer(certificate, ca.certificate, files, ca.files)
+  if (certificate !== undefined && key !== undefined) {
+    const lacks = lacking(certificate, names, now)
+    if (lacks === undefined) return { pair: { certificate, key } }
+    if (ca.key === undefined && isValid(certificate, now)) return { pair: { certificate, key }, lacks }
+  }
+  if (ca.key === undefined) return {}
+  const pair = await makeServer({ certificate: ca.certificate, key: ca.key }, names, now, of)
+  writeKeyPair(files, pair)
+  return { pair }
 }
 
 function filesOf(folder: string, name: string): KeyPairFiles {
@@ -141,12 +148,7 @@ async function makeCa(now: number): Promise<KeyPair> {
   return { certificate: ca.toString('pem') + '\n', key: pem }
 }
 
-async function makeServer(
-  issuer: KeyPair,
-  names: readonly string[],
-  now: number,
-  of: KeyAlgorithm = algorithm,
-): Promise<KeyPair> {
+async function makeServer(issuer: KeyPair, names: readonly string[], now: number, of: KeyAlgorithm): Promise<KeyPair> {
   const ca = new x509.X509Certificate(issuer.certificate)
   const signingKey = await importKey(issuer.key)
   const { keys, pem } = await keyPair(of)
