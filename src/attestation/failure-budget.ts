@@ -1,7 +1,7 @@
 import { registrationKey } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Monotonic } from '../model/timestamp.ts'
-import { sourceNetwork } from '../wire/source-network.ts'
+import { originOf } from '../wire/origin.ts'
 import type { Presented } from './attestation.ts'
 
 /**
@@ -44,7 +44,7 @@ export function failureBudget(trialsPerSecond: number, monotonic: Monotonic): Fa
 
   return {
     reserve: ({ service, registrationId, remoteAddress }, trials) => {
-      const address = sourceNetwork(remoteAddress)
+      const address = originOf(remoteAddress).address
       const device = [service.idScope, registrationKey(registrationId), address].join('\0')
       // The narrowest first, so that whoever is stopped by it takes nothing from the others.
       const owed = [devices.of(device), addresses.of(address), instances.of(service.idScope), node.of('')]
@@ -55,7 +55,7 @@ export function failureBudget(trialsPerSecond: number, monotonic: Monotonic): Fa
     },
     charge: ({ service, registrationId, remoteAddress }, trials) => {
       const debt = devices.of(
-        [service.idScope, registrationKey(registrationId), sourceNetwork(remoteAddress)].join('\0'),
+        [service.idScope, registrationKey(registrationId), originOf(remoteAddress).address].join('\0'),
       )
       refuseIfSpent(debt)
       debt.add(trials)

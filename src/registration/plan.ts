@@ -71,7 +71,7 @@ export function foreseen(device: PlanInput, allocation: Allocation): Promise<All
 }
 
 /** Never reprovision; or, where the enrollment says nothing, a device from before reprovisioning. [service-wire §10.1, §10.5] */
-export function stays({ enrollment, apiVersion }: Pick<PlanInput, 'enrollment' | 'apiVersion'>): boolean {
+function stays({ enrollment, apiVersion }: Pick<PlanInput, 'enrollment' | 'apiVersion'>): boolean {
   return enrollment.reprovisionPolicy ? !enrollment.reprovisionPolicy.updateHubAssignment : apiVersion <= '2018-04-01'
 }
 

@@ -2,7 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import type { Server as TlsServer } from 'node:tls'
 import { takeProxyHeader } from '../wire/proxy-protocol.ts'
 import type { Admission, Connection } from './admission/admission.ts'
-import { plainAddress } from './admission/address.ts'
+import { plainAddress } from '../wire/origin.ts'
 import type { Guard } from './guard.ts'
 import type { Account, MemoryBudget } from '../wire/memory.ts'
 

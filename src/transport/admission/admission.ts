@@ -1,6 +1,6 @@
 import type { Monotonic } from '../../model/timestamp.ts'
 import type { Standing } from '../../wire/peer.ts'
-import { isLocal, originOf, type Origin } from './address.ts'
+import { isLocal, originOf, type Origin } from '../../wire/origin.ts'
 import { knownFor, meetable, rateFor, type Bounds, type Cause } from './bounds.ts'
 import { Scope, type Stage } from './scope.ts'
 import { Scopes } from './scopes.ts'

@@ -170,7 +170,7 @@ export function asUnsigned(encoded: Encoded | undefined, type: keyof typeof larg
   return number
 }
 
-export function isNothing(encoded: Encoded | undefined): boolean {
+function isNothing(encoded: Encoded | undefined): boolean {
   return encoded === undefined || encoded[0] === 0x40
 }
 
