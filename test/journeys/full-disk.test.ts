@@ -70,7 +70,7 @@ test(
     assert.match(ready.text, /cannot be written/)
     await plane.call('GET', '/health', { token: null })
     assert.ok(service.running())
-    assert.match(service.log(), /hubward\.db cannot be written: .*ENOSPC/)
+    await service.logged(/hubward\.db cannot be written: .*ENOSPC/)
     assert.doesNotMatch(service.log(), /"fault":/, 'it is told once, and is no fault')
   },
 )
@@ -117,7 +117,7 @@ test('with room again it goes on where it was, without a restart', { timeout }, 
   }
   assert.equal((await put('after')).status, 200)
   assert.equal((await register('new-https')).json()['status'], 'assigned')
-  assert.match(service.log(), /hubward\.db is written again/)
+  await service.logged(/hubward\.db is written again/)
   assert.match(await why('refused'), /StoreUnavailable/, 'what was refused meanwhile has its record')
   assert.equal(await service.stop(), 0)
   await service.restart()
