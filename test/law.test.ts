@@ -53,10 +53,11 @@ test('an import to the left is noticed, whatever it looks like', () => {
   }
 })
 
-test('wire and sqlite import nothing of ours, the bundled hub only those two, and nobody the CLI', () => {
+test('wire and sqlite import the ground floor only, the bundled hub those three, and nobody the CLI', () => {
   for (const to of rooms) {
-    for (const from of ['wire', 'sqlite']) assert.equal(mayImport(from, to), from === to)
-    assert.equal(mayImport('bundled-hub', to), ['bundled-hub', 'wire', 'sqlite'].includes(to))
+    for (const from of ['wire', 'sqlite']) assert.equal(mayImport(from, to), to === from || to === 'base')
+    assert.equal(mayImport('base', to), to === 'base')
+    assert.equal(mayImport('bundled-hub', to), ['bundled-hub', 'wire', 'sqlite', 'base'].includes(to))
     assert.equal(mayImport(to, 'cli'), to === 'cli')
   }
 })

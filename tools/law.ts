@@ -2,22 +2,25 @@
 export const line: readonly string[] = [
   'main',
   'transport',
+  'access',
   'enrollment',
   'registration',
   'attestation',
   'allocation',
   'hub',
+  'decisions',
   'store',
   'model',
+  'base',
 ]
 
 /** The directories beside the line: what each may import, and who on the line may import it. */
 export const beside: Readonly<Record<string, { readonly imports: readonly string[]; readonly by: readonly string[] }>> =
   {
-    wire: { imports: [], by: line.filter((room) => room !== 'model') },
-    sqlite: { imports: [], by: ['main', 'store'] },
-    'bundled-hub': { imports: ['wire', 'sqlite'], by: ['main'] },
-    cli: { imports: ['wire'], by: [] },
+    wire: { imports: ['base'], by: line.filter((room) => room !== 'model' && room !== 'base') },
+    sqlite: { imports: ['base'], by: ['main', 'store'] },
+    'bundled-hub': { imports: ['wire', 'sqlite', 'base'], by: ['main'] },
+    cli: { imports: ['wire', 'base'], by: [] },
   }
 
 /** Every directory that the law knows. */

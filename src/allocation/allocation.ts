@@ -1,7 +1,7 @@
 import type { Trail } from '../model/decision.ts'
 import type { Enrollment, InitialTwin } from '../model/enrollment.ts'
 import type { RegistrationId } from '../model/identifiers.ts'
-import type { Json, JsonObject } from '../model/json.ts'
+import type { Json, JsonObject } from '../base/json.ts'
 import type { Registration } from '../model/registration.ts'
 import type { AllocationPolicyName, LinkedHub, ProvisioningService } from '../model/service.ts'
 

@@ -8,8 +8,8 @@ import { after, test } from 'node:test'
 import { CustomFailure } from './custom.ts'
 import { policyModules } from './custom/modules.ts'
 import { webhooks, type WebhookRules } from './custom/webhook.ts'
-import { networks } from '../wire/networks.ts'
-import { shownUrl } from '../wire/shown-url.ts'
+import { networks } from '../base/networks.ts'
+import { shownUrl } from '../base/shown-url.ts'
 
 let answer: (request: IncomingMessage, response: ServerResponse) => void = () => {}
 let calls = 0

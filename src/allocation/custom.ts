@@ -1,8 +1,8 @@
 import type { Enrollment, InitialTwin } from '../model/enrollment.ts'
-import { isJsonObject, type Json, type JsonObject } from '../model/json.ts'
+import { isJsonObject, type Json, type JsonObject } from '../base/json.ts'
 import { Refusal } from '../model/refusal.ts'
 import { isHub, type LinkedHub } from '../model/service.ts'
-import type { Monotonic } from '../model/timestamp.ts'
+import type { Monotonic } from '../base/time.ts'
 import type { AllocationPolicy, Choice, ToAllocate } from './allocation.ts'
 import { allocationRequest } from './custom/request.ts'
 

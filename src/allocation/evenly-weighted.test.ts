@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { Secret } from '../model/secret.ts'
+import { Secret } from '../base/secret.ts'
 import type { LinkedHub } from '../model/service.ts'
 import { highestScore } from './evenly-weighted.ts'
 

@@ -3,8 +3,8 @@ import type { Protocol, Trail } from '../model/decision.ts'
 import type { AttestationMechanism, Enrollment, EnrollmentGroup } from '../model/enrollment.ts'
 import type { HubCredential } from '../model/hub-credential.ts'
 import type { RegistrationId } from '../model/identifiers.ts'
-import type { Json, JsonObject } from '../model/json.ts'
-import type { Secret } from '../model/secret.ts'
+import type { Json, JsonObject } from '../base/json.ts'
+import type { Secret } from '../base/secret.ts'
 import type { ProvisioningService } from '../model/service.ts'
 
 /** What a device sent, with the instance it asked for found and its identifiers well formed. */

@@ -1,7 +1,7 @@
 import { registrationKey } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
-import type { Monotonic } from '../model/timestamp.ts'
-import { originOf } from '../wire/origin.ts'
+import type { Monotonic } from '../base/time.ts'
+import { originOf } from '../base/origin.ts'
 import type { Presented } from './attestation.ts'
 
 /**

@@ -1,8 +1,8 @@
 import { Refusal } from '../model/refusal.ts'
-import type { Clock } from '../model/timestamp.ts'
+import type { Clock } from '../base/time.ts'
 import { parseSasToken, type SasToken } from '../wire/sas-token.ts'
 import type { Presented } from './attestation.ts'
-import { quoted, shown } from '../wire/printable.ts'
+import { quoted, shown } from '../base/printable.ts'
 
 /** Seconds that a device's clock may be behind ours. [device-wire §6.2] */
 const skew = 300

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { ask, type Asked, hostName, keyOf, list, member, object, open } from '../../test/fixtures/bundled-hub.ts'
 import { signSasToken } from '../wire/sas-token.ts'
-import type { Json, JsonObject } from '../wire/json.ts'
+import type { Json, JsonObject } from '../base/json.ts'
 import { Key } from './key.ts'
 
 test('a device that is created is read back with generated keys, and its ETag is quoted', async () => {

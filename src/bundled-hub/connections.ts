@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../wire/json.ts'
+import type { Json, JsonObject } from '../base/json.ts'
 
 /** What a device answered to a direct method. */
 export interface MethodAnswer {

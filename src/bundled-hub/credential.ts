@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { withoutTrailingSlashes } from '../wire/http.ts'
-import type { Peer } from '../wire/peer.ts'
+import type { Peer } from '../base/peer.ts'
 import { expectedSignature, parseSasToken, type SasToken } from '../wire/sas-token.ts'
 import type { Hub } from './hub.ts'
 import type { Authentication, Identity } from './identity.ts'

@@ -1,6 +1,6 @@
 import { HubRefusal } from './hub-refusal.ts'
 import type { Authentication, Status } from './identity.ts'
-import { isJsonObject, type Json, type JsonObject } from '../wire/json.ts'
+import { isJsonObject, type Json, type JsonObject } from '../base/json.ts'
 import { Key } from './key.ts'
 
 /** What a PUT or a bulk item asks an identity to be; absent members keep what is there, or get their default. */

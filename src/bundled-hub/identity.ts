@@ -1,5 +1,5 @@
 import type { Key } from './key.ts'
-import type { JsonObject } from '../wire/json.ts'
+import type { JsonObject } from '../base/json.ts'
 
 /** How an identity proves itself. A thumbprint is SHA-1 or SHA-256 in upper-case hex. */
 export type Authentication =

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { Json, JsonObject } from '../wire/json.ts'
+import type { Json, JsonObject } from '../base/json.ts'
 import { difference, mergeMetadata, mergePatch } from './merge-patch.ts'
 
 test('patches merge as the examples of RFC 7396 do', () => {

@@ -1,4 +1,4 @@
-import { isJsonObject, type Json, type JsonObject } from '../wire/json.ts'
+import { isJsonObject, type Json, type JsonObject } from '../base/json.ts'
 
 /** Apply a JSON merge patch: null removes, objects merge, anything else (arrays too) replaces. [RFC 7396] */
 export function mergePatch(target: JsonObject, patch: JsonObject): JsonObject {

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { ask, hostName, member, object, open } from '../../test/fixtures/bundled-hub.ts'
 import { signSasToken } from '../wire/sas-token.ts'
 import type { BundledHub } from './bundled-hub.ts'
-import type { JsonObject } from '../wire/json.ts'
+import type { JsonObject } from '../base/json.ts'
 import { Key } from './key.ts'
 
 test('a device sends over HTTPS with its own token, and what it sent is read out with its properties', async () => {

@@ -1,5 +1,5 @@
 import { HubRefusal } from './hub-refusal.ts'
-import { isJsonObject, type Json, type JsonObject } from '../wire/json.ts'
+import { isJsonObject, type Json, type JsonObject } from '../base/json.ts'
 import type { TwinChange } from './twin.ts'
 
 const added = new Set(['$version', '$metadata', '$lastUpdated', '$lastUpdatedVersion'])

@@ -1,6 +1,6 @@
 import type { Row } from '../sqlite/database.ts'
 import { type Identity, type Presence, thumbprintsJson, time } from './identity.ts'
-import { type JsonObject, storedObject } from '../wire/json.ts'
+import { type JsonObject, storedObject } from '../base/json.ts'
 import { HubRefusal } from './hub-refusal.ts'
 import { difference, mergeMetadata, mergePatch } from './merge-patch.ts'
 import { patchFault, sizeFault, type TwinFault, type TwinPart } from '../wire/twin-rules.ts'

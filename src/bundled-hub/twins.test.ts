@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ask, list, member, object, open } from '../../test/fixtures/bundled-hub.ts'
 import type { BundledHub } from './bundled-hub.ts'
-import type { Json, JsonObject } from '../wire/json.ts'
+import type { Json, JsonObject } from '../base/json.ts'
 
 test('a new twin has version 1 of desired and reported properties, and says when they were written', async () => {
   const now = Date.parse('2031-03-02T10:00:01.250Z')

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { command } from './command.ts'
 import { Failure } from './failure.ts'
 import { objectOf, type Json } from './session.ts'
-import { printable, printableJson, shown } from '../wire/printable.ts'
+import { printable, printableJson, shown } from '../base/printable.ts'
 
 const trackingId = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 

@@ -14,7 +14,7 @@ import { registrationCommands } from './registrations.ts'
 import { revocationCommands } from './revoke.ts'
 import { serveCommand } from './serve.ts'
 import { tokenCommands } from './tokens.ts'
-import { printable } from '../wire/printable.ts'
+import { printable } from '../base/printable.ts'
 
 const program = new Command('hubward')
   .description('Run and manage a Device Provisioning Service. Options are named as those of "az iot dps".')

@@ -1,6 +1,6 @@
 import type { CommonOptions } from './facts.ts'
 import type { Json } from './session.ts'
-import { printable, printableJson } from '../wire/printable.ts'
+import { printable, printableJson } from '../base/printable.ts'
 
 /** Columns of a table: a heading, and the path of a member or what makes the cell. */
 export type Columns = Readonly<Record<string, string | ((row: Json) => unknown)>>

@@ -1,5 +1,5 @@
 import type { AttestationMechanism, Enrollment, EnrolledCertificate, X509Mechanism } from '../model/enrollment.ts'
-import { Secret } from '../model/secret.ts'
+import { Secret } from '../base/secret.ts'
 import { readCertificateText } from '../wire/certificate.ts'
 import { parseStorageKey } from '../wire/tpm/storage-key.ts'
 import { MalformedTpmStructure } from '../wire/tpm/reader.ts'

@@ -1,4 +1,4 @@
-import { isJsonObject, type Json, type JsonObject } from '../model/json.ts'
+import { isJsonObject, type Json, type JsonObject } from '../base/json.ts'
 import { memberRefusal } from './members.ts'
 
 const deepest = 32

@@ -1,6 +1,6 @@
 import type { Enrollment } from '../model/enrollment.ts'
 import { registrationKey } from '../model/identifiers.ts'
-import { isJsonObject, type Json, type JsonObject } from '../model/json.ts'
+import { isJsonObject, type Json, type JsonObject } from '../base/json.ts'
 import { Refusal } from '../model/refusal.ts'
 import { bodyObject } from './body.ts'
 import { deleteEnrollment, getEnrollment, putEnrollment } from './enrollments.ts'

@@ -2,7 +2,7 @@ import { randomBytes, X509Certificate } from 'node:crypto'
 import type { CaCertificate } from '../model/ca-certificate.ts'
 import { newEtag } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
-import { timestamp } from '../model/timestamp.ts'
+import { timestamp } from '../base/time.ts'
 import { readCertificateText, type CertificateRecord } from '../wire/certificate.ts'
 import { fieldsOf, readCertificateFields } from '../wire/x509/certificate-fields.ts'
 import { signs } from '../wire/x509/known-certificates.ts'
@@ -10,7 +10,7 @@ import { commonName } from '../wire/x509/name.ts'
 import { authorityOf } from '../wire/x509/path-rules.ts'
 import type { Instance } from './instance.ts'
 import { holds, type Precondition } from './precondition.ts'
-import { shown } from '../wire/printable.ts'
+import { shown } from '../base/printable.ts'
 
 type Owner = Pick<Instance, 'idScope' | 'store' | 'clock'>
 

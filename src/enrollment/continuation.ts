@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { IdScope } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
-import { sameBytes } from '../model/secret.ts'
+import { sameBytes } from '../base/secret.ts'
 import { deploymentKey } from '../store/deployment-key.ts'
 import type { Store } from '../store/store.ts'
-import { parseJson } from '../wire/json.ts'
+import { parseJson } from '../base/json.ts'
 
 /** What a continuation is good for: the same question to the same collection of the same instance. */
 export interface Question {

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import type { Enrollment } from '../model/enrollment.ts'
 import { newEtag } from '../model/identifiers.ts'
-import type { Json } from '../model/json.ts'
+import type { Json } from '../base/json.ts'
 import { Refusal, type RefusalReason } from '../model/refusal.ts'
 import type { Registration } from '../model/registration.ts'
-import { Secret } from '../model/secret.ts'
-import { timestamp } from '../model/timestamp.ts'
+import { Secret } from '../base/secret.ts'
+import { timestamp } from '../base/time.ts'
 import { untilUndisturbed } from './attempt.ts'
 import { bodyObject } from './body.ts'
 import type { Instance } from './instance.ts'
@@ -13,7 +13,7 @@ import type { EnrollmentKind } from './kind.ts'
 import { holds, type Precondition } from './precondition.ts'
 import { checkQuota } from './quota.ts'
 import { checkReferences } from './references.ts'
-import { shown } from '../wire/printable.ts'
+import { shown } from '../base/printable.ts'
 
 /** The enrollment with this ID; refuses if there is none. */
 export async function getEnrollment<E extends Enrollment>(

@@ -1,5 +1,5 @@
 import type { InitialTwin } from '../model/enrollment.ts'
-import type { JsonObject } from '../model/json.ts'
+import type { JsonObject } from '../base/json.ts'
 import { patchFault, sizeFault, type TwinPart } from '../wire/twin-rules.ts'
 import { memberRefusal, type Members } from './members.ts'
 

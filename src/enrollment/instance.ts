@@ -1,5 +1,5 @@
 import type { IdScope } from '../model/identifiers.ts'
-import type { Clock } from '../model/timestamp.ts'
+import type { Clock } from '../base/time.ts'
 import type { Store } from '../store/store.ts'
 import type { EnrollmentRules } from './rules.ts'
 

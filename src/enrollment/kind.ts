@@ -1,5 +1,5 @@
 import type { Enrollment, EnrollmentGroup, IndividualEnrollment } from '../model/enrollment.ts'
-import type { JsonObject } from '../model/json.ts'
+import type { JsonObject } from '../base/json.ts'
 import type { RefusalReason } from '../model/refusal.ts'
 import type { Reader } from '../store/store.ts'
 import { queryMembers, type QueryMembers } from './query/members.ts'

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import type { JsonObject } from '../model/json.ts'
+import type { JsonObject } from '../base/json.ts'
 import type { Slice } from '../store/store.ts'
 import { readContinuation, writeContinuation, type Question } from './continuation.ts'
 import type { Instance } from './instance.ts'

@@ -1,13 +1,13 @@
 import type { Enrollment, EnrollmentGroup, IndividualEnrollment } from '../model/enrollment.ts'
 import { isDeviceId, isRegistrationId, registrationKey } from '../model/identifiers.ts'
-import type { JsonObject } from '../model/json.ts'
+import type { JsonObject } from '../base/json.ts'
 import { Refusal } from '../model/refusal.ts'
-import type { Secret } from '../model/secret.ts'
+import type { Secret } from '../base/secret.ts'
 import { readAttestation } from './attestation.ts'
 import { readInitialTwin } from './initial-twin.ts'
 import { members, type Members } from './members.ts'
 import type { EnrollmentRules } from './rules.ts'
-import { shownUrl } from '../wire/shown-url.ts'
+import { shownUrl } from '../base/shown-url.ts'
 
 /** What writing adds to what was asked for. */
 type Draft<E extends Enrollment> = Omit<E, 'etag' | 'createdDateTimeUtc' | 'lastUpdatedDateTimeUtc'>

@@ -1,10 +1,10 @@
-import type { JsonObject } from '../model/json.ts'
+import type { JsonObject } from '../base/json.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Registration } from '../model/registration.ts'
 import { untilUndisturbed } from './attempt.ts'
 import type { Instance } from './instance.ts'
 import { holds, type Precondition } from './precondition.ts'
-import { shown } from '../wire/printable.ts'
+import { shown } from '../base/printable.ts'
 
 /** What is remembered of this device; refuses if it never registered. */
 export async function getRegistration(id: string, { store, idScope }: Instance): Promise<Registration> {

@@ -18,7 +18,7 @@ import {
 import { newEtag } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { RevocationList } from '../model/revocation.ts'
-import { timestamp } from '../model/timestamp.ts'
+import { timestamp } from '../base/time.ts'
 import { openSqliteStore } from '../store/sqlite-store.ts'
 import { certificateRecord } from '../wire/certificate.ts'
 import { deleteRevocationList, importRevocationList } from './revocation-list.ts'

@@ -1,6 +1,6 @@
 import { Refusal } from '../model/refusal.ts'
 import type { RevocationList } from '../model/revocation.ts'
-import { timestamp } from '../model/timestamp.ts'
+import { timestamp } from '../base/time.ts'
 import { DerMalformed } from '../wire/der.ts'
 import { parseRevocationList } from '../wire/revocation-list.ts'
 import type { Instance } from './instance.ts'

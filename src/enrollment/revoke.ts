@@ -3,7 +3,7 @@ import type { IotHub } from '../hub/iot-hub.ts'
 import { Refusal } from '../model/refusal.ts'
 import { revocationKey, type Revocation, type RevokedSubject } from '../model/revocation.ts'
 import type { LinkedHub } from '../model/service.ts'
-import { timestamp } from '../model/timestamp.ts'
+import { timestamp } from '../base/time.ts'
 import type { Instance } from './instance.ts'
 
 type Owner = Pick<Instance, 'idScope' | 'store' | 'clock'>

@@ -1,6 +1,6 @@
 import type { AttestationMechanism, EnrolledCertificate, Enrollment } from '../model/enrollment.ts'
-import type { JsonObject } from '../model/json.ts'
-import { shownUrl } from '../wire/shown-url.ts'
+import type { JsonObject } from '../base/json.ts'
+import { shownUrl } from '../base/shown-url.ts'
 
 /** What the reader of a record may see of its secrets. */
 export interface Disclosure {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Refusal } from '../model/refusal.ts'
-import type { Monotonic } from '../model/timestamp.ts'
+import type { Monotonic } from '../base/time.ts'
 
 /** How long, and until when, an unavailable hub is waited for. */
 export interface Patience {

@@ -1,5 +1,5 @@
 import { Refusal } from '../model/refusal.ts'
-import type { Clocks } from '../model/timestamp.ts'
+import type { Clocks } from '../base/time.ts'
 import type { HubRequest, HubResponse, HubTransport } from './iot-hub.ts'
 import { retryAfterOf } from './retry-after.ts'
 import { writeBudget, type WriteBudget } from './write-budget.ts'

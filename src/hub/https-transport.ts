@@ -1,5 +1,5 @@
 import { Agent, request as httpsRequest } from 'node:https'
-import { AddressDenied, demandPermittedHost, guardedLookup, type Allowed } from '../wire/guarded-lookup.ts'
+import { AddressDenied, demandPermittedHost, guardedLookup, type Allowed } from '../base/guarded-lookup.ts'
 import type { HubTransport } from './iot-hub.ts'
 
 const ordinaryTimeout = 15_000

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { LinkedHub } from '../model/service.ts'
-import type { Clocks } from '../model/timestamp.ts'
+import type { Clocks } from '../base/time.ts'
 import type { HubGuard } from './guard.ts'
 import { iotHub, type HubTransport } from './iot-hub.ts'
 

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type { InitialTwin } from '../model/enrollment.ts'
 import type { HubCredential } from '../model/hub-credential.ts'
-import { isJsonObject, type JsonObject } from '../model/json.ts'
+import { isJsonObject, type JsonObject } from '../base/json.ts'
 import { Refusal } from '../model/refusal.ts'
-import { Secret } from '../model/secret.ts'
+import { Secret } from '../base/secret.ts'
 import type { Authentication, DeviceIdentity, IotHub, Twin, TwinData } from './iot-hub.ts'
 
 /** The identity that a hub is to have for a device. */

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Refusal } from '../model/refusal.ts'
-import type { Monotonic } from '../model/timestamp.ts'
+import type { Monotonic } from '../base/time.ts'
 
 /** How fast one hub's registry may be written, as its operator pays for it. */
 export interface WriteBudget {

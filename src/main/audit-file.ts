@@ -11,9 +11,9 @@ import {
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { settledClock } from '../model/clock-jump.ts'
-import type { Clocks } from '../model/timestamp.ts'
-import { printableJson } from '../wire/printable.ts'
+import { settledClock } from '../base/clock-jump.ts'
+import type { Clocks } from '../base/time.ts'
+import { printableJson } from '../base/printable.ts'
 
 /** How much of the audit log is kept. */
 export interface AuditRetention {

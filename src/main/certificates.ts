@@ -3,7 +3,7 @@ import { generateKeyPairSync, webcrypto, X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import * as x509 from '@peculiar/x509'
-import type { Clock } from '../model/timestamp.ts'
+import type { Clock } from '../base/time.ts'
 import { ConfigurationError } from './configuration.ts'
 import { type KeyPair, type KeyPairFiles, readKeyPair, writeKeyPair } from './key-pair.ts'
 

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
-import { clockJumps } from '../model/clock-jump.ts'
-import type { Clocks } from '../model/timestamp.ts'
+import { clockJumps } from '../base/clock-jump.ts'
+import type { Clocks } from '../base/time.ts'
 
 /** The clocks of this machine, both in whole milliseconds. */
 export const machineClocks: Clocks = { clock: Date.now, monotonic: () => Math.floor(performance.now()) }

@@ -1,7 +1,7 @@
 import { totalmem } from 'node:os'
 import type { Logger } from 'pino'
-import type { Monotonic } from '../model/timestamp.ts'
-import { memoryBudget, type MemoryBudget } from '../wire/memory.ts'
+import type { Monotonic } from '../base/time.ts'
+import { memoryBudget, type MemoryBudget } from '../base/memory.ts'
 import type { Configuration } from './configuration.ts'
 import { settings } from './settings.ts'
 

@@ -1,9 +1,9 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import { shownUrl } from '../wire/shown-url.ts'
+import { shownUrl } from '../base/shown-url.ts'
 import type { FetchList } from '../enrollment/revocation-list/refresh.ts'
 import { Refusal } from '../model/refusal.ts'
-import { AddressDenied, demandPermittedHost, guardedLookup, type Allowed } from '../wire/guarded-lookup.ts'
+import { AddressDenied, demandPermittedHost, guardedLookup, type Allowed } from '../base/guarded-lookup.ts'
 
 /** In bytes. */
 const longest = 8 << 20

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type { BundledHub } from '../bundled-hub/bundled-hub.ts'
 import { newIdScope } from '../model/identifiers.ts'
-import { Secret } from '../model/secret.ts'
+import { Secret } from '../base/secret.ts'
 import type { LinkedHub, ProvisioningService, SharedAccessPolicy } from '../model/service.ts'
-import { timestamp, type Clock } from '../model/timestamp.ts'
+import { timestamp, type Clock } from '../base/time.ts'
 import type { Store } from '../store/store.ts'
 
 /** The policy that every new instance has. [service-wire §1.4] */

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { hubGuard, type HubGuard } from '../hub/guard.ts'
 import { probeRegularly, type Probing } from '../hub/probe.ts'
-import type { Clocks } from '../model/timestamp.ts'
+import type { Clocks } from '../base/time.ts'
 import type { Reader } from '../store/store.ts'
 import type { Configuration } from './configuration.ts'
 

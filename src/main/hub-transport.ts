@@ -1,6 +1,6 @@
 import type { BundledHub } from '../bundled-hub/bundled-hub.ts'
 import type { HubTransport } from '../hub/iot-hub.ts'
-import type { Peer } from '../wire/peer.ts'
+import type { Peer } from '../base/peer.ts'
 
 const ourselves: Peer = { remoteAddress: '127.0.0.1', certificateChain: [] }
 

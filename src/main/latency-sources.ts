@@ -5,7 +5,7 @@ import { geography } from '../allocation/lowest-latency/geography.ts'
 import { measured } from '../allocation/lowest-latency/measured.ts'
 import { rules, RulesInvalid } from '../allocation/lowest-latency/rules.ts'
 import type { LinkedHub } from '../model/service.ts'
-import { parseJson } from '../wire/json.ts'
+import { parseJson } from '../base/json.ts'
 import { ConfigurationError, type Configuration } from './configuration.ts'
 
 /** What the lowest latency policy goes by, in the order of trust: the operator's rules, then geography, then our own round trips. */

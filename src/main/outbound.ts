@@ -1,5 +1,5 @@
-import type { Allowed } from '../wire/guarded-lookup.ts'
-import { networks } from '../wire/networks.ts'
+import type { Allowed } from '../base/guarded-lookup.ts'
+import { networks } from '../base/networks.ts'
 import { ConfigurationError, type Configuration } from './configuration.ts'
 
 /**

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
-import type { Monotonic } from '../model/timestamp.ts'
-import { sampler } from '../registration/sampler.ts'
+import type { Monotonic } from '../base/time.ts'
+import { sampler } from '../decisions/sampler.ts'
 import type { AdministrativeLine } from '../transport/management-api/administrative-line.ts'
 import { logFault } from './log.ts'
 import { titleOf } from './thrown.ts'

@@ -1,4 +1,4 @@
-import type { Timestamp } from './timestamp.ts'
+import type { Timestamp } from '../base/time.ts'
 
 /**
  * What somebody may do. An Owner may do everything, also say who else may; a Contributor manages instances, with their keys; a

@@ -1,6 +1,6 @@
 import type { EnrolledCertificate } from './enrollment.ts'
 import type { Etag } from './identifiers.ts'
-import type { Timestamp } from './timestamp.ts'
+import type { Timestamp } from '../base/time.ts'
 
 /** A CA certificate uploaded to the instance. Only a verified one admits devices. [service-wire §8.5] */
 export interface CaCertificate extends EnrolledCertificate {

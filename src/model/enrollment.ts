@@ -1,8 +1,8 @@
 import type { DeviceId, Etag, RegistrationId } from './identifiers.ts'
-import type { JsonObject } from './json.ts'
-import type { Secret } from './secret.ts'
+import type { JsonObject } from '../base/json.ts'
+import type { Secret } from '../base/secret.ts'
 import type { AllocationPolicyName } from './service.ts'
-import type { Timestamp } from './timestamp.ts'
+import type { Timestamp } from '../base/time.ts'
 
 /** What an operator permits: one device, or every device that a group's credential vouches for. */
 export type Enrollment = IndividualEnrollment | EnrollmentGroup

@@ -1,4 +1,4 @@
-import type { Secret } from './secret.ts'
+import type { Secret } from '../base/secret.ts'
 
 /** How a device is to authenticate at its hub. [service-wire §12.1] */
 export type HubCredential =

@@ -127,7 +127,7 @@ export type RefusalReason = keyof typeof refusals
 
 /**
  * The one error that is thrown on purpose. `detail` is for the operator's eyes: what was expected against what was found,
- * never a secret; what was found stands in it `quoted` or `shown` (src/wire/printable.ts). `said` replaces the public message
+ * never a secret; what was found stands in it `quoted` or `shown` (src/base/printable.ts). `said` replaces the public message
  * where the wire wants a particular one; `as` has it told as if for another reason, where the true one would tell too much.
  */
 export class Refusal extends Error {

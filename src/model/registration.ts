@@ -1,7 +1,7 @@
 import type { AttestationMechanism, InitialTwin } from './enrollment.ts'
 import type { DeviceId, Etag, IdScope, OperationId, RegistrationId } from './identifiers.ts'
-import type { Json, JsonObject } from './json.ts'
-import type { Timestamp } from './timestamp.ts'
+import type { Json, JsonObject } from '../base/json.ts'
+import type { Timestamp } from '../base/time.ts'
 
 export type Substatus =
   'initialAssignment' | 'deviceDataMigrated' | 'deviceDataReset' | 'reprovisionedToInitialAssignment'

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { registrationKey } from './identifiers.ts'
-import type { Timestamp } from './timestamp.ts'
+import type { Timestamp } from '../base/time.ts'
 
 /** Something that may never register at this instance again, whatever else vouches for it. */
 export interface Revocation {

@@ -1,8 +1,8 @@
 import type { Etag, IdScope } from './identifiers.ts'
 import type { NetworkRules } from './ip-filter.ts'
 import type { Limits } from './limits.ts'
-import type { Secret } from './secret.ts'
-import type { Timestamp } from './timestamp.ts'
+import type { Secret } from '../base/secret.ts'
+import type { Timestamp } from '../base/time.ts'
 
 /** One provisioning service instance: a tenant. Its ID scope is the key of everything that belongs to it. */
 export interface ProvisioningService extends NetworkRules {

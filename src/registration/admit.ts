@@ -4,11 +4,11 @@ import { unproven } from '../attestation/unproven.ts'
 import type { Protocol, Trail } from '../model/decision.ts'
 import { isRegistrationId, registrationKey } from '../model/identifiers.ts'
 import { admitsAddress } from '../model/ip-filter.ts'
-import type { Json } from '../model/json.ts'
+import type { Json } from '../base/json.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Reader } from '../store/store.ts'
-import type { Standing } from '../wire/peer.ts'
-import { quoted } from '../wire/printable.ts'
+import type { Standing } from '../base/peer.ts'
+import { quoted } from '../base/printable.ts'
 
 /** What a transport has read of a device's request; nothing of it has been checked. */
 export interface DeviceRequest {

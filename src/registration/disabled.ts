@@ -1,7 +1,7 @@
 import type { Verdict } from '../attestation/attestation.ts'
 import { newEtag } from '../model/identifiers.ts'
 import type { Operation, Registration } from '../model/registration.ts'
-import { timestamp, type Clock } from '../model/timestamp.ts'
+import { timestamp, type Clock } from '../base/time.ts'
 import { Conflict, type Store } from '../store/store.ts'
 import { recordOf } from './record.ts'
 

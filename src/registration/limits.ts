@@ -1,4 +1,4 @@
-import type { Json } from '../model/json.ts'
+import type { Json } from '../base/json.ts'
 import type { RegistrationId } from '../model/identifiers.ts'
 import type { ProvisioningService } from '../model/service.ts'
 

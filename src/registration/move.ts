@@ -1,6 +1,6 @@
 import type { IotHub, TwinData } from '../hub/iot-hub.ts'
 import { ensureDevice, twinData } from '../hub/provision.ts'
-import { isJsonObject } from '../model/json.ts'
+import { isJsonObject } from '../base/json.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Placement } from '../model/registration.ts'
 import { isHub, type LinkedHub } from '../model/service.ts'

@@ -1,5 +1,5 @@
 import type { Attested } from '../attestation/attestation.ts'
-import { settledClock } from '../model/clock-jump.ts'
+import { settledClock } from '../base/clock-jump.ts'
 import { newOperationId, registrationKey } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Operation } from '../model/registration.ts'

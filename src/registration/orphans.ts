@@ -1,10 +1,10 @@
 import type { Hubs } from '../hub/hubs.ts'
 import { newOperationId, type DeviceId, type IdScope, type RegistrationId } from '../model/identifiers.ts'
-import { isJsonObject } from '../model/json.ts'
+import { isJsonObject } from '../base/json.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Operation, Registration } from '../model/registration.ts'
 import { isHub } from '../model/service.ts'
-import type { Clock, Monotonic } from '../model/timestamp.ts'
+import type { Clock, Monotonic } from '../base/time.ts'
 import type { Reader } from '../store/store.ts'
 
 /** An identity at a hub that the device does not belong to. */

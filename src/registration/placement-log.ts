@@ -1,7 +1,7 @@
 import type { Attested } from '../attestation/attestation.ts'
 import { newEtag, type Etag } from '../model/identifiers.ts'
 import type { Operation, Placement, Registration } from '../model/registration.ts'
-import { timestamp, type Clocks, type Monotonic } from '../model/timestamp.ts'
+import { timestamp, type Clocks, type Monotonic } from '../base/time.ts'
 import type { Store } from '../store/store.ts'
 import { recordOf } from './record.ts'
 import { resumeState } from './resume-state.ts'

@@ -5,7 +5,7 @@ import type { AllocationPolicy } from '../allocation/allocation.ts'
 import type { IndividualEnrollment, ReprovisionPolicy } from '../model/enrollment.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Assignment, Placement, Registration } from '../model/registration.ts'
-import { Secret } from '../model/secret.ts'
+import { Secret } from '../base/secret.ts'
 import type { LinkedHub } from '../model/service.ts'
 import { foreseen, plan, type PlanInput } from './plan.ts'
 

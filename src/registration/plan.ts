@@ -2,7 +2,7 @@ import { allocate, consult, foresee, type Allocation } from '../allocation/alloc
 import type { Choice } from '../allocation/allocation.ts'
 import type { Attested } from '../attestation/attestation.ts'
 import type { Enrollment, InitialTwin, ReprovisionPolicy } from '../model/enrollment.ts'
-import type { Json, JsonObject } from '../model/json.ts'
+import type { Json, JsonObject } from '../base/json.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Assignment, Placement, Registration } from '../model/registration.ts'
 import { isHub, type LinkedHub } from '../model/service.ts'

@@ -1,7 +1,7 @@
 import { createHash, type X509Certificate } from 'node:crypto'
 import type { Credential, TpmKeys } from '../attestation/attestation.ts'
 import { parseSasToken } from '../wire/sas-token.ts'
-import { shown } from '../wire/printable.ts'
+import { shown } from '../base/printable.ts'
 import { fieldsOf } from '../wire/x509/certificate-fields.ts'
 import { isReadable } from '../wire/x509/find-path.ts'
 import { certificateOf } from '../wire/x509/known-certificates.ts'

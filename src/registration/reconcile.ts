@@ -7,7 +7,7 @@ import type { HubCredential } from '../model/hub-credential.ts'
 import type { IdScope } from '../model/identifiers.ts'
 import type { Assignment, Registration } from '../model/registration.ts'
 import type { LinkedHub } from '../model/service.ts'
-import type { Monotonic } from '../model/timestamp.ts'
+import type { Monotonic } from '../base/time.ts'
 import type { Reader } from '../store/store.ts'
 
 /** How what a hub has may differ from what its registrations say. */

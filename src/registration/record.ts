@@ -1,7 +1,7 @@
 import type { Enrollment } from '../model/enrollment.ts'
 import type { RegistrationId } from '../model/identifiers.ts'
 import type { Registration } from '../model/registration.ts'
-import type { Timestamp } from '../model/timestamp.ts'
+import type { Timestamp } from '../base/time.ts'
 
 /** What every write of a registration has in common: whose it is, since when, and the spelling it was first known by. */
 export function recordOf(

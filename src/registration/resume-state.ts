@@ -1,6 +1,6 @@
 import type { Attested } from '../attestation/attestation.ts'
 import type { Protocol } from '../model/decision.ts'
-import { isJsonObject, type Json, type JsonObject } from '../model/json.ts'
+import { isJsonObject, type Json, type JsonObject } from '../base/json.ts'
 
 /** What is remembered of a device for its operation to go on. */
 export interface ResumeState {

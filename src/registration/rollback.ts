@@ -1,5 +1,5 @@
 import type { Assignment, Placement } from '../model/registration.ts'
-import type { Clocks } from '../model/timestamp.ts'
+import type { Clocks } from '../base/time.ts'
 import type { Orphan } from './orphans.ts'
 
 /** Milliseconds after which another node's placement that has not ended is taken over. */

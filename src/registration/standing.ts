@@ -1,5 +1,5 @@
 import { Refusal } from '../model/refusal.ts'
-import type { Standing } from '../wire/peer.ts'
+import type { Standing } from '../base/peer.ts'
 
 /**
  * Tell whoever bounds connections that a request on this one was refused, if it counts as a failed attempt: what was to prove

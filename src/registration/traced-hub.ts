@@ -1,7 +1,7 @@
 import type { IotHub } from '../hub/iot-hub.ts'
 import type { Trail } from '../model/decision.ts'
 import { Refusal } from '../model/refusal.ts'
-import type { Monotonic } from '../model/timestamp.ts'
+import type { Monotonic } from '../base/time.ts'
 
 /** The same hub, with every call, its outcome and its milliseconds noted on the trail. */
 export function tracedHub(hub: IotHub, trail: Trail, monotonic: Monotonic): IotHub {

@@ -2,11 +2,11 @@ import type { Credential } from '../attestation/attestation.ts'
 import { longestDecisionText, type Decision, type Ending, type Finding, type Trail } from '../model/decision.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Operation } from '../model/registration.ts'
-import type { Clocks } from '../model/timestamp.ts'
-import type { Standing } from '../wire/peer.ts'
+import type { Clocks } from '../base/time.ts'
+import type { Standing } from '../base/peer.ts'
 import { tellFailure } from './standing.ts'
 import { describeCredential } from './presented.ts'
-import { printable } from '../wire/printable.ts'
+import { printable } from '../base/printable.ts'
 
 /** Whose attempt it is. */
 export type Attempt = Pick<

@@ -1,4 +1,4 @@
-import type { Monotonic } from '../model/timestamp.ts'
+import type { Monotonic } from '../base/time.ts'
 import type { Reader, Store, Writer } from './store.ts'
 
 /**

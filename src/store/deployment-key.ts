@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { Secret } from '../model/secret.ts'
+import { Secret } from '../base/secret.ts'
 import { Conflict, type Store } from './store.ts'
 
 /** A secret of the deployment itself, made when it is first asked for: every node and every restart knows the same one. */

@@ -5,7 +5,7 @@ import type { AttestationMechanism, Enrollment, EnrollmentGroup, IndividualEnrol
 import type { Etag, IdScope, OperationId, RegistrationId } from '../model/identifiers.ts'
 import type { Operation, Registration } from '../model/registration.ts'
 import type { ListedRevocation, Revocation, RevocationList } from '../model/revocation.ts'
-import type { Secret } from '../model/secret.ts'
+import type { Secret } from '../base/secret.ts'
 import type { LinkedHub, ProvisioningService, SharedAccessPolicy } from '../model/service.ts'
 import type { Usage } from '../model/usage.ts'
 

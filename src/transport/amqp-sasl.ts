@@ -3,9 +3,9 @@ import { Refusal } from '../model/refusal.ts'
 import type { DeviceRequest } from '../registration/admit.ts'
 import { readPlain, type SaslMechanism, type SaslMechanisms } from '../wire/amqp/sasl.ts'
 import { askStorageRootKey, askToken, readTpmOpening } from '../wire/amqp/sasl-tpm.ts'
-import type { Peer } from '../wire/peer.ts'
+import type { Peer } from '../base/peer.ts'
 import { newTrackingId, whenAnswerable, type DeviceTransport } from './answer.ts'
-import { quoted } from '../wire/printable.ts'
+import { quoted } from '../base/printable.ts'
 
 /** Whom an address names. */
 export interface Device {

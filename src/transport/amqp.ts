@@ -9,11 +9,11 @@ import { int } from '../wire/amqp/encoding.ts'
 import type { AmqpMessage, AmqpReply } from '../wire/amqp/message.ts'
 import type { AmqpError } from '../wire/amqp/performatives.ts'
 import type { AmqpClient, AmqpLink, AmqpOutcome, AmqpService } from '../wire/amqp/service.ts'
-import type { Peer } from '../wire/peer.ts'
+import type { Peer } from '../base/peer.ts'
 import { deviceSasl, readAddress, type Device, type Identity } from './amqp-sasl.ts'
 import { newTrackingId, refused, whenAnswerable, type DeviceTransport } from './answer.ts'
 import { operationJson, readRegisterBody } from './device-json.ts'
-import { quoted, shown } from '../wire/printable.ts'
+import { quoted, shown } from '../base/printable.ts'
 
 /** What SDKs leave out of their links when they are old or generic. [device-wire §4.4] */
 const assumedApiVersion = '2019-03-31'

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Refusal } from '../model/refusal.ts'
-import type { Clocks } from '../model/timestamp.ts'
+import type { Clocks } from '../base/time.ts'
 import type { Registrar } from '../registration/registrar.ts'
 import type { Attempt } from '../registration/trail.ts'
 import { errorBody, type ErrorBody } from './error-body.ts'

@@ -1,8 +1,8 @@
 import type { Challenge } from '../attestation/attestation.ts'
-import { isJsonObject, toAsciiJson, type Json, type JsonObject } from '../model/json.ts'
+import { isJsonObject, toAsciiJson, type Json, type JsonObject } from '../base/json.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Operation, OperationResult, Registration, Substatus } from '../model/registration.ts'
-import { jsonFault, parseJson } from '../wire/json.ts'
+import { jsonFault, parseJson } from '../base/json.ts'
 
 /** What a register body may say. [device-wire §1.4] */
 export interface RegisterBody {

@@ -1,6 +1,6 @@
-import { toAsciiJson, type JsonObject } from '../model/json.ts'
+import { toAsciiJson, type JsonObject } from '../base/json.ts'
 import { Refusal } from '../model/refusal.ts'
-import { timestamp } from '../model/timestamp.ts'
+import { timestamp } from '../base/time.ts'
 
 /** The error object of every wire, with the HTTP (and MQTT topic) status it travels under. */
 export interface ErrorBody {

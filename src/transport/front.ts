@@ -2,9 +2,9 @@ import { createServer, type Server, type Socket } from 'node:net'
 import type { Server as TlsServer } from 'node:tls'
 import { takeProxyHeader } from '../wire/proxy-protocol.ts'
 import type { Admission, Connection } from './admission/admission.ts'
-import { plainAddress } from '../wire/origin.ts'
+import { plainAddress } from '../base/origin.ts'
 import type { Guard } from './guard.ts'
-import type { Account, MemoryBudget } from '../wire/memory.ts'
+import type { Account, MemoryBudget } from '../base/memory.ts'
 
 /** What stands before servers that speak TLS: every connection passes admission here, before TLS costs anything. */
 export interface Front {

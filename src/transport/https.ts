@@ -5,7 +5,7 @@ import type { Attempt } from '../registration/trail.ts'
 import { header, type HttpApi, type HttpRequest, type HttpResponse } from '../wire/http.ts'
 import { largestRequest, newTrackingId, refused, whenAnswerable, type DeviceTransport } from './answer.ts'
 import { challengeJson, operationJson, readRegisterBody, registrationJson, type RegisterBody } from './device-json.ts'
-import { shown } from '../wire/printable.ts'
+import { shown } from '../base/printable.ts'
 
 /** The device endpoint over HTTPS. [device-wire §2] */
 export function deviceHttps(transport: DeviceTransport): HttpApi {

@@ -9,9 +9,9 @@ import { MalformedPacket } from '../wire/mqtt/reader.ts'
 import type { Admission, MqttConnection, MqttService, MqttSession } from '../wire/mqtt/connection.ts'
 import { largestRequest, newTrackingId, refused, whenAnswerable, type DeviceTransport } from './answer.ts'
 import { operationJson, readRegisterBody } from './device-json.ts'
-import { ownBytes } from '../wire/gathered.ts'
-import { perUnit } from '../wire/memory.ts'
-import { quoted } from '../wire/printable.ts'
+import { ownBytes } from '../base/gathered.ts'
+import { perUnit } from '../base/memory.ts'
+import { quoted } from '../base/printable.ts'
 
 /** The only filter a device may subscribe to. [device-wire §3.2] */
 const responses = '$dps/registrations/res/#'

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { receiveRequest, pathOf, sendResponse, type HttpApi } from '../wire/http.ts'
-import type { Peer } from '../wire/peer.ts'
+import type { Peer } from '../base/peer.ts'
 
 /** Requests of one connection that may be under way: hardly any client sends the next before the last is answered. */
 const mostAtOnce = 16

@@ -2,7 +2,7 @@ import { registrationKey } from '../model/identifiers.ts'
 import type { Limits } from '../model/limits.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { ProvisioningService } from '../model/service.ts'
-import type { Monotonic } from '../model/timestamp.ts'
+import type { Monotonic } from '../base/time.ts'
 import type { RegistrationLimits } from '../registration/limits.ts'
 import type { Reader } from '../store/store.ts'
 

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer, type WebSocket } from 'ws'
-import { perUnit } from '../wire/memory.ts'
-import type { Peer } from '../wire/peer.ts'
+import { perUnit } from '../base/memory.ts'
+import type { Peer } from '../base/peer.ts'
 
 /** Takes over a WebSocket that speaks one subprotocol. */
 export type Subprotocol = (socket: WebSocket, peer: Peer) => void

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { Gathered } from './gathered.ts'
-import type { Peer } from './peer.ts'
+import { Gathered } from '../base/gathered.ts'
+import type { Peer } from '../base/peer.ts'
 
 /** An HTTP request as our APIs see it, with the path still percent-encoded. */
 export interface HttpRequest {

@@ -1,4 +1,4 @@
-import { isJsonObject, type Json, type JsonObject } from './json.ts'
+import { isJsonObject, type Json, type JsonObject } from '../base/json.ts'
 
 /** Which part of a twin a document is for; each has its own size limit. */
 export type TwinPart = 'tags' | 'desired' | 'reported'

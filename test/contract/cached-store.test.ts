@@ -3,7 +3,7 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { Secret } from '../../src/model/secret.ts'
+import { Secret } from '../../src/base/secret.ts'
 import { cachedStore } from '../../src/store/cached-store.ts'
 import { openSqliteStore } from '../../src/store/sqlite-store.ts'
 

@@ -8,9 +8,10 @@ import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { type BundledHub, openBundledHub } from '../../src/bundled-hub/bundled-hub.ts'
 import { receiveRequest, sendResponse } from '../../src/wire/http.ts'
-import { type ByteStream, MqttConnection } from '../../src/wire/mqtt/connection.ts'
+import { MqttConnection } from '../../src/wire/mqtt/connection.ts'
 import { connack } from '../../src/wire/mqtt/packets.ts'
-import type { Peer } from '../../src/wire/peer.ts'
+import type { ByteStream } from '../../src/base/byte-stream.ts'
+import type { Peer } from '../../src/base/peer.ts'
 import { createRoot } from '../fixtures/certificates.ts'
 
 /** Bundled hubs behind real TLS, on the ports that the SDKs fix. */

@@ -7,7 +7,7 @@ import { readConfiguration } from '../../src/main/configuration.ts'
 import { administratorToken } from '../../src/main/management.ts'
 import { Refusal } from '../../src/model/refusal.ts'
 import { openSqliteStore } from '../../src/store/sqlite-store.ts'
-import { bearerAuthority } from '../../src/transport/management-api/authority.ts'
+import { bearerAuthority } from '../../src/access/authority.ts'
 import { openControlPlane, type ControlPlane, type Tenant } from './control-plane.ts'
 
 let plane: ControlPlane

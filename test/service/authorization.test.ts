@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { Refusal } from '../../src/model/refusal.ts'
-import { Secret } from '../../src/model/secret.ts'
+import { Secret } from '../../src/base/secret.ts'
 import { askHttps, type HttpsAnswer } from '../fixtures/https.ts'
 import { newKey } from '../fixtures/enrollments.ts'
 import { sasToken } from '../fixtures/sas.ts'

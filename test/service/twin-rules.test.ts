@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { patchFault, sizeFault } from '../../src/wire/twin-rules.ts'
 import { readInitialTwin } from '../../src/enrollment/initial-twin.ts'
 import { members } from '../../src/enrollment/members.ts'
-import type { Json, JsonObject } from '../../src/model/json.ts'
+import type { Json, JsonObject } from '../../src/base/json.ts'
 import { Refusal } from '../../src/model/refusal.ts'
 
 const name = fc.oneof(

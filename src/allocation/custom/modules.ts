@@ -1,7 +1,7 @@
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type { JsonObject } from '../../model/json.ts'
+import type { JsonObject } from '../../base/json.ts'
 import { CustomFailure, type Ask } from '../custom.ts'
 import { policyWorkers, type PolicyLimits, type PolicyWorkers } from './workers.ts'
 

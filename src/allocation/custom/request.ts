@@ -1,7 +1,7 @@
-import { isJsonObject, type Json, type JsonObject } from '../../model/json.ts'
+import { isJsonObject, type Json, type JsonObject } from '../../base/json.ts'
 import type { LinkedHub } from '../../model/service.ts'
 import type { ToAllocate } from '../allocation.ts'
-import { parseJson } from '../../wire/json.ts'
+import { parseJson } from '../../base/json.ts'
 
 /** The AllocationRequest that Azure Functions written for custom allocation expect. [service-wire §9.3] */
 export function allocationRequest(

@@ -1,7 +1,7 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
-import { AddressDenied, demandPermittedHost, guardedLookup, type Allowed } from '../../wire/guarded-lookup.ts'
-import { parseJson } from '../../wire/json.ts'
+import { AddressDenied, demandPermittedHost, guardedLookup, type Allowed } from '../../base/guarded-lookup.ts'
+import { parseJson } from '../../base/json.ts'
 import { CustomFailure, type Ask } from '../custom.ts'
 
 /** What a deployment decides about webhooks. */

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads'
-import { type Json, type JsonObject } from '../../model/json.ts'
-import { parseJson } from '../../wire/json.ts'
+import { type Json, type JsonObject } from '../../base/json.ts'
+import { parseJson } from '../../base/json.ts'
 import { CustomFailure } from '../custom.ts'
 
 /** What a policy module may use for one answer. */

@@ -1,6 +1,6 @@
 import { Reader, type Response } from 'mmdb-lib'
 import { isIP } from 'node:net'
-import { isJsonObject } from '../../model/json.ts'
+import { isJsonObject } from '../../base/json.ts'
 import type { LinkedHub } from '../../model/service.ts'
 import type { Estimate, LatencySource } from '../lowest-latency.ts'
 import { countries } from './countries.ts'

@@ -1,6 +1,6 @@
-import { isJsonObject, type Json, type JsonObject } from '../../model/json.ts'
+import { isJsonObject, type Json, type JsonObject } from '../../base/json.ts'
 import type { LinkedHub } from '../../model/service.ts'
-import { networks } from '../../wire/networks.ts'
+import { networks } from '../../base/networks.ts'
 import type { LatencySource } from '../lowest-latency.ts'
 import { byDistance } from './geography.ts'
 import { placeOf, type Place } from './place.ts'

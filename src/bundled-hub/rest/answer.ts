@@ -3,7 +3,7 @@ import { pendingMessages } from '../device-bound.ts'
 import type { Hub } from '../hub.ts'
 import { HubRefusal } from '../hub-refusal.ts'
 import { clientOf, type Identity, type Presence } from '../identity.ts'
-import { isJsonObject, type Json, jsonFault, type JsonObject, parseJson } from '../../wire/json.ts'
+import { isJsonObject, type Json, jsonFault, type JsonObject, parseJson } from '../../base/json.ts'
 
 const json = { 'Content-Type': 'application/json; charset=utf-8' }
 

@@ -2,7 +2,7 @@ import type { HttpRequest, HttpResponse } from '../../wire/http.ts'
 import type { Hub } from '../hub.ts'
 import { HubRefusal } from '../hub-refusal.ts'
 import { clientOf } from '../identity.ts'
-import type { Json } from '../../wire/json.ts'
+import type { Json } from '../../base/json.ts'
 import { type Address, existing } from '../registry.ts'
 import { bodyObject, ok } from './answer.ts'
 

@@ -1,5 +1,5 @@
 import { HubRefusal } from '../hub-refusal.ts'
-import { isJsonObject, type Json } from '../../wire/json.ts'
+import { isJsonObject, type Json } from '../../base/json.ts'
 
 /** A query that was understood. */
 export interface Query {

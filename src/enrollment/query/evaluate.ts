@@ -1,4 +1,4 @@
-import { isJsonObject, type Json, type JsonObject } from '../../model/json.ts'
+import { isJsonObject, type Json, type JsonObject } from '../../base/json.ts'
 import type { Expression, Literal, Operator, Path, Query } from './syntax.ts'
 
 /** True if the record meets the condition. A comparison with what the record lacks is neither true nor false. */

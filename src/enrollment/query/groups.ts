@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../../model/json.ts'
+import type { Json, JsonObject } from '../../base/json.ts'
 import { valueAt } from './evaluate.ts'
 import type { Query } from './syntax.ts'
 import { queryRefusal } from './tokens.ts'

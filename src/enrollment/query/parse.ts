@@ -1,7 +1,7 @@
 import type { Expression, Literal, Operator, Path, Query, Selection } from './syntax.ts'
 import { knownPath, type QueryMembers } from './members.ts'
 import { queryRefusal, tokenize, type Token } from './tokens.ts'
-import { quoted } from '../../wire/printable.ts'
+import { quoted } from '../../base/printable.ts'
 
 const collections = ['enrollments', 'enrollmentgroups', 'deviceregistrations', 'registrations', 'devices']
 const reserved = new Set(['select', 'from', 'where', 'group', 'by', 'as', 'and', 'or', 'not', 'in'])

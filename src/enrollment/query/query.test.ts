@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { Json, JsonObject } from '../../model/json.ts'
+import type { Json, JsonObject } from '../../base/json.ts'
 import { Refusal } from '../../model/refusal.ts'
 import { matches, project, valueAt } from './evaluate.ts'
 import { parseQuery } from './parse.ts'

@@ -1,4 +1,4 @@
-import { shownUrl } from '../../wire/shown-url.ts'
+import { shownUrl } from '../../base/shown-url.ts'
 import { Refusal } from '../../model/refusal.ts'
 import type { RevocationList } from '../../model/revocation.ts'
 import type { ProvisioningService } from '../../model/service.ts'

@@ -7,7 +7,7 @@ import {
   type IndividualEnrollment,
 } from '../../model/enrollment.ts'
 import { registrationKey } from '../../model/identifiers.ts'
-import { Secret } from '../../model/secret.ts'
+import { Secret } from '../../base/secret.ts'
 import type { Reader, Writer } from '../store.ts'
 import type { EnrollmentRow, Tables } from './schema.ts'
 import { parameter, statement, type Querier, type Recorder, type Row } from './statement.ts'

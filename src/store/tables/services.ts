@@ -1,6 +1,6 @@
 import { sql, type Kysely } from 'kysely'
 import type { CaCertificate } from '../../model/ca-certificate.ts'
-import { Secret } from '../../model/secret.ts'
+import { Secret } from '../../base/secret.ts'
 import type { LinkedHub, ProvisioningService, SharedAccessPolicy } from '../../model/service.ts'
 import type { Reader, Writer } from '../store.ts'
 import type { Tables } from './schema.ts'

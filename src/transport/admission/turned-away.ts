@@ -1,4 +1,4 @@
-import type { Monotonic } from '../../model/timestamp.ts'
+import type { Monotonic } from '../../base/time.ts'
 import type { Cause } from './bounds.ts'
 
 /** What was turned away for one cause since it was last told. */

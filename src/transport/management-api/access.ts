@@ -1,13 +1,13 @@
 import { members, type Members } from '../../enrollment/members.ts'
 import { roles, type AccessToken, type RoleAssignment, type TokenIssuer } from '../../model/access.ts'
-import { isJsonObject, type JsonObject } from '../../model/json.ts'
+import { isJsonObject, type JsonObject } from '../../base/json.ts'
 import { Refusal } from '../../model/refusal.ts'
-import type { Clock } from '../../model/timestamp.ts'
+import type { Clock } from '../../base/time.ts'
 import type { Store } from '../../store/store.ts'
-import { newAccessToken } from './access-token.ts'
+import { newAccessToken } from '../../access/access-token.ts'
 import type { Call, Route } from './route.ts'
-import { shown } from '../../wire/printable.ts'
-import { shownUrl } from '../../wire/shown-url.ts'
+import { shown } from '../../base/printable.ts'
+import { shownUrl } from '../../base/shown-url.ts'
 
 const day = 24 * 60 * 60 * 1000
 const most = 100

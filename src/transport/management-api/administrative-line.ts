@@ -1,5 +1,5 @@
-import type { Json } from '../../model/json.ts'
-import type { Timestamp } from '../../model/timestamp.ts'
+import type { Json } from '../../base/json.ts'
+import type { Timestamp } from '../../base/time.ts'
 
 /** One line for the audit log of what was asked of the control plane; holds no secret. [service-wire §14.4] */
 export interface AdministrativeLine {

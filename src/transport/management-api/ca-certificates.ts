@@ -7,16 +7,16 @@ import {
 import { members, type Members } from '../../enrollment/members.ts'
 import { readIfMatch, type Precondition } from '../../enrollment/precondition.ts'
 import type { CaCertificate } from '../../model/ca-certificate.ts'
-import { isJsonObject, type JsonObject } from '../../model/json.ts'
+import { isJsonObject, type JsonObject } from '../../base/json.ts'
 import { Refusal } from '../../model/refusal.ts'
 import type { ProvisioningService } from '../../model/service.ts'
-import type { Clock, Timestamp } from '../../model/timestamp.ts'
+import type { Clock, Timestamp } from '../../base/time.ts'
 import type { Store } from '../../store/store.ts'
 import { header } from '../../wire/http.ts'
 import { resourceId } from './instance-resource.ts'
 import type { InstanceLimits } from './instances.ts'
 import { instancePath, serviceOf, type Call, type Route } from './route.ts'
-import { shown } from '../../wire/printable.ts'
+import { shown } from '../../base/printable.ts'
 
 const certificatesPath = `${instancePath}/certificates`
 const certificatePath = `${certificatesPath}/:certificate`

@@ -1,4 +1,4 @@
-import type { Clock } from '../../model/timestamp.ts'
+import type { Clock } from '../../base/time.ts'
 import type { Answer, Route } from './route.ts'
 
 /** Something that the service must be able to do to be of use. */

@@ -1,12 +1,12 @@
 import { members } from '../../enrollment/members.ts'
 import type { LinkHealth } from '../../hub/guard.ts'
-import { isJsonObject } from '../../model/json.ts'
+import { isJsonObject } from '../../base/json.ts'
 import { Refusal } from '../../model/refusal.ts'
-import { timestamp } from '../../model/timestamp.ts'
+import { timestamp } from '../../base/time.ts'
 import { drifts, reconcile, type ReconcileParts } from '../../registration/reconcile.ts'
 import type { Registrar } from '../../registration/registrar.ts'
 import { instancePath, serviceOf, type Call, type Route } from './route.ts'
-import { shown } from '../../wire/printable.ts'
+import { shown } from '../../base/printable.ts'
 
 export interface HubRouteParts extends ReconcileParts {
   readonly registrar: Pick<Registrar, 'deprovision'>

@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../model/json.ts'
+import type { JsonObject } from '../../base/json.ts'
 import type { LinkedHub, ProvisioningService, ServiceResource, SharedAccessPolicy } from '../../model/service.ts'
 import type { Reader } from '../../store/store.ts'
 

@@ -1,9 +1,9 @@
-import { isJsonObject, type JsonObject } from '../../model/json.ts'
+import { isJsonObject, type JsonObject } from '../../base/json.ts'
 import { limitsOf, presets, type Limits } from '../../model/limits.ts'
 import { Refusal } from '../../model/refusal.ts'
 import type { Store } from '../../store/store.ts'
 import { instancePath, serviceOf, type Call, type Route } from './route.ts'
-import { shown } from '../../wire/printable.ts'
+import { shown } from '../../base/printable.ts'
 
 const names = Object.keys(presets.azure) as (keyof Limits)[]
 const largest = 1_000_000_000

@@ -1,6 +1,6 @@
 import { members, type Members } from '../../enrollment/members.ts'
-import { isJsonObject } from '../../model/json.ts'
-import { Secret } from '../../model/secret.ts'
+import { isJsonObject } from '../../base/json.ts'
+import { Secret } from '../../base/secret.ts'
 import type { LinkedHub } from '../../model/service.ts'
 import { maskedKey } from './instance-resource.ts'
 

@@ -5,7 +5,7 @@ import { frontOf } from '../front.ts'
 import { guardOf } from '../guard.ts'
 import { httpServing } from '../serve-http.ts'
 import type { HttpApi } from '../../wire/http.ts'
-import type { MemoryBudget } from '../../wire/memory.ts'
+import type { MemoryBudget } from '../../base/memory.ts'
 
 export interface ManagementListening {
   /** PEM. */

@@ -1,4 +1,4 @@
-import type { Json } from '../../model/json.ts'
+import type { Json } from '../../base/json.ts'
 import { Refusal } from '../../model/refusal.ts'
 import { instancePath, type Route } from './route.ts'
 

@@ -1,8 +1,8 @@
-import type { Json } from '../../model/json.ts'
+import type { Json } from '../../base/json.ts'
 import { Refusal } from '../../model/refusal.ts'
 import type { ProvisioningService } from '../../model/service.ts'
 import { withoutTrailingSlashes, type HttpRequest } from '../../wire/http.ts'
-import type { Permission, Principal } from './principal.ts'
+import type { Permission, Principal } from '../../access/principal.ts'
 
 /** One thing that can be asked of the control plane. */
 export interface Route {

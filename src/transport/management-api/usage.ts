@@ -1,5 +1,5 @@
 import { Refusal } from '../../model/refusal.ts'
-import type { Clock } from '../../model/timestamp.ts'
+import type { Clock } from '../../base/time.ts'
 import { dayOf } from '../../model/usage.ts'
 import type { Reader } from '../../store/store.ts'
 import { instancePath, serviceOf, type Route } from './route.ts'

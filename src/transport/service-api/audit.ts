@@ -1,7 +1,7 @@
 import { enrollmentJson } from '../../enrollment/write-enrollment.ts'
-import type { Json } from '../../model/json.ts'
-import { timestamp, type Timestamp } from '../../model/timestamp.ts'
-import type { Caller } from './authorization.ts'
+import type { Json } from '../../base/json.ts'
+import { timestamp, type Timestamp } from '../../base/time.ts'
+import type { Caller } from '../../access/authorization.ts'
 import type { Answer, Route } from './route.ts'
 
 /** One line for the operator's log of what was done through this endpoint; holds no secret. [service-wire §14.4] */

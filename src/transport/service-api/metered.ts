@@ -1,6 +1,6 @@
 import type { IdScope } from '../../model/identifiers.ts'
 import type { ProvisioningService } from '../../model/service.ts'
-import type { Clock } from '../../model/timestamp.ts'
+import type { Clock } from '../../base/time.ts'
 import { dayOf } from '../../model/usage.ts'
 import { Refusal } from '../../model/refusal.ts'
 import type { Usage } from '../../model/usage.ts'

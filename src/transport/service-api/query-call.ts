@@ -1,5 +1,5 @@
 import { queryPage, type Collection } from '../../enrollment/page.ts'
-import { isJsonObject } from '../../model/json.ts'
+import { isJsonObject } from '../../base/json.ts'
 import { Refusal } from '../../model/refusal.ts'
 import { header, type HttpRequest } from '../../wire/http.ts'
 import type { Answer, Call } from './route.ts'

@@ -8,7 +8,7 @@ import type { Registration } from '../../model/registration.ts'
 import { header } from '../../wire/http.ts'
 import { answerQuery } from './query-call.ts'
 import type { Call, Route } from './route.ts'
-import { shown } from '../../wire/printable.ts'
+import { shown } from '../../base/printable.ts'
 
 /** `/registrations`: what is remembered of devices that registered. Only devices write it. [service-wire §5] */
 export const registrations: Route[] = [

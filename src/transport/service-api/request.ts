@@ -1,7 +1,7 @@
-import { type Json } from '../../model/json.ts'
+import { type Json } from '../../base/json.ts'
 import { Refusal } from '../../model/refusal.ts'
 import { header, type HttpRequest } from '../../wire/http.ts'
-import { jsonFault, parseJson } from '../../wire/json.ts'
+import { jsonFault, parseJson } from '../../base/json.ts'
 
 /** In bytes. [service-wire §14.1] */
 export const largestBody = 96 * 1024

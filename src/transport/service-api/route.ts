@@ -1,10 +1,10 @@
 import type { Instance } from '../../enrollment/instance.ts'
 import type { Enrollment } from '../../model/enrollment.ts'
-import type { Json } from '../../model/json.ts'
+import type { Json } from '../../base/json.ts'
 import { Refusal } from '../../model/refusal.ts'
 import type { HttpRequest } from '../../wire/http.ts'
-import type { Caller } from './authorization.ts'
-import type { DataAction } from './data-action.ts'
+import type { Caller } from '../../access/authorization.ts'
+import type { DataAction } from '../../access/data-action.ts'
 
 /** One thing that a client can ask for. */
 export interface Route {

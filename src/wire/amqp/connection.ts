@@ -1,5 +1,5 @@
-import type { ByteStream } from '../mqtt/connection.ts'
-import type { Peer } from '../peer.ts'
+import type { ByteStream } from '../../base/byte-stream.ts'
+import type { Peer } from '../../base/peer.ts'
 import { asUnsigned, demand, ProtocolViolation } from './decoding.ts'
 import { map, nothing, string, symbol, uint, ushort, type Encoded } from './encoding.ts'
 import { Input, InputEnded, type Frame } from './input.ts'

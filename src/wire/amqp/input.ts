@@ -1,5 +1,5 @@
-import { Gathered } from '../gathered.ts'
-import type { Account } from '../memory.ts'
+import { Gathered } from '../../base/gathered.ts'
+import type { Account } from '../../base/memory.ts'
 import { ProtocolViolation } from './decoding.ts'
 
 /** The stream is closed; whoever waited for bytes need not wait any more. */

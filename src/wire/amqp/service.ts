@@ -1,4 +1,4 @@
-import type { Peer } from '../peer.ts'
+import type { Peer } from '../../base/peer.ts'
 import type { AmqpMessage, AmqpReply } from './message.ts'
 import type { AmqpError } from './performatives.ts'
 import type { SaslMechanisms } from './sasl.ts'

@@ -1,5 +1,5 @@
-import { Gathered } from '../gathered.ts'
-import { uncounted, type Account } from '../memory.ts'
+import { Gathered } from '../../base/gathered.ts'
+import { uncounted, type Account } from '../../base/memory.ts'
 import { demand, ProtocolViolation } from './decoding.ts'
 import {
   boolean,

@@ -1,21 +1,9 @@
-import { perUnit } from '../memory.ts'
-import type { Peer } from '../peer.ts'
+import type { ByteStream } from '../../base/byte-stream.ts'
+import { perUnit } from '../../base/memory.ts'
+import type { Peer } from '../../base/peer.ts'
 import { connack, type Connect, type ConnackCode, type Packet, type Publish } from './packets.ts'
 import { MalformedPacket, PacketReader } from './reader.ts'
 import { connackPacket, pingrespPacket, pubackPacket, publishPacket, subackPacket, unsubackPacket } from './writer.ts'
-
-/** The bytes below MQTT: a TLS socket or a WebSocket. */
-export interface ByteStream {
-  send(bytes: Buffer): void
-  /** Close without regard to what has not been sent. */
-  destroy(): void
-  /** Close once what was sent is out. */
-  end(): void
-  pause(): void
-  resume(): void
-  /** Bytes that were sent and that the client has not taken yet. */
-  unsent(): number
-}
 
 /** What a service says to a CONNECT: a session, or the code it refuses with. */
 export type Admission =

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
-import { Gathered, ownBytes } from '../gathered.ts'
-import type { Account } from '../memory.ts'
+import { Gathered, ownBytes } from '../../base/gathered.ts'
+import type { Account } from '../../base/memory.ts'
 import type { Connect, Packet, Publish } from './packets.ts'
 
 /** The bytes break the protocol; the only answer is to close the connection. [MQTT-4.8.0-1] */

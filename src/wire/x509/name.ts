@@ -1,6 +1,6 @@
 import { contentOf, DerMalformed, derTag, readDer, readOid } from '../der.ts'
 import { attributeText, distinguishedName } from '../distinguished-name.ts'
-import { shown } from '../printable.ts'
+import { shown } from '../../base/printable.ts'
 
 /** An X.501 name, read from DER. [RFC 5280 §4.1.2.4] */
 export interface Name {

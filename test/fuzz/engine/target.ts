@@ -21,7 +21,11 @@ export type Load = <T>(path: string) => Promise<T>
 export type MakeTargets = (load: Load) => Promise<readonly Target[]>
 
 /** Where modules stood in older trees. */
-const before: Readonly<Record<string, string>> = { 'wire/json.ts': 'model/json.ts' }
+const before: Readonly<Record<string, string>> = {
+  'base/json.ts': 'model/json.ts',
+  'base/secret.ts': 'model/secret.ts',
+  'base/networks.ts': 'wire/networks.ts',
+}
 
 /** Load from the tree at this folder. */
 export function loadFrom(root: string): Load {

@@ -8,15 +8,15 @@ import type * as preconditionModule from '../../../src/enrollment/precondition.t
 import type * as readEnrollmentModule from '../../../src/enrollment/read-enrollment.ts'
 import type * as rulesModule from '../../../src/enrollment/rules.ts'
 import type * as writeEnrollmentModule from '../../../src/enrollment/write-enrollment.ts'
-import type * as asciiModule from '../../../src/model/json.ts'
+import type * as asciiModule from '../../../src/base/json.ts'
 import type * as refusalModule from '../../../src/model/refusal.ts'
-import type * as secretModule from '../../../src/model/secret.ts'
+import type * as secretModule from '../../../src/base/secret.ts'
 import type * as deviceJsonModule from '../../../src/transport/device-json.ts'
 import type * as linkedHubsModule from '../../../src/transport/management-api/linked-hubs.ts'
 import type * as policiesModule from '../../../src/transport/management-api/policies.ts'
 import type * as readInstanceModule from '../../../src/transport/management-api/read-instance.ts'
-import type * as jsonModule from '../../../src/wire/json.ts'
-import type { Json, JsonObject } from '../../../src/wire/json.ts'
+import type * as jsonModule from '../../../src/base/json.ts'
+import type { Json, JsonObject } from '../../../src/base/json.ts'
 import { filled, json } from '../engine/json.ts'
 import { orRefused, type Load, type MakeTargets, type Target } from '../engine/target.ts'
 
@@ -31,8 +31,8 @@ const key = () => randomBytes(32).toString('base64')
 
 async function registerBody(load: Load): Promise<Target> {
   const { readRegisterBody } = await load<typeof deviceJsonModule>('transport/device-json.ts')
-  const { parseJson } = await load<Parsing>('wire/json.ts')
-  const { toAsciiJson } = await load<typeof asciiModule>('model/json.ts')
+  const { parseJson } = await load<Parsing>('base/json.ts')
+  const { toAsciiJson } = await load<typeof asciiModule>('base/json.ts')
   const { Refusal } = await load<Refusals>('model/refusal.ts')
   const shape = ['registrationId', 'payload', 'tpm', 'endorsementKey', 'storageRootKey']
   return {
@@ -54,8 +54,8 @@ async function enrollment(load: Load): Promise<Target> {
   const { readIndividual, readGroup } = await load<typeof readEnrollmentModule>('enrollment/read-enrollment.ts')
   const { enrollmentJson } = await load<typeof writeEnrollmentModule>('enrollment/write-enrollment.ts')
   const { ordinaryRules } = await load<typeof rulesModule>('enrollment/rules.ts')
-  const { isJsonObject, parseJson } = await load<Parsing>('wire/json.ts')
-  const { Secret } = await load<typeof secretModule>('model/secret.ts')
+  const { isJsonObject, parseJson } = await load<Parsing>('base/json.ts')
+  const { Secret } = await load<typeof secretModule>('base/secret.ts')
   const { Refusal } = await load<Refusals>('model/refusal.ts')
   const context = { newKey: () => new Secret(Buffer.alloc(32)), rules: ordinaryRules }
   const when = '2026-01-01T00:00:00.0000000Z'
@@ -106,7 +106,7 @@ async function enrollment(load: Load): Promise<Target> {
 async function bulk(load: Load): Promise<Target> {
   const { readBulk } = await load<typeof bulkModule>('enrollment/bulk.ts')
   const { readIfMatch } = await load<typeof preconditionModule>('enrollment/precondition.ts')
-  const { parseJson } = await load<Parsing>('wire/json.ts')
+  const { parseJson } = await load<Parsing>('base/json.ts')
   const { Refusal } = await load<Refusals>('model/refusal.ts')
   return {
     name: 'bulk',
@@ -129,7 +129,7 @@ async function instance(load: Load): Promise<Target> {
   const { readInstance } = await load<typeof readInstanceModule>('transport/management-api/read-instance.ts')
   const { readLinkedHubs } = await load<typeof linkedHubsModule>('transport/management-api/linked-hubs.ts')
   const { readPolicies } = await load<typeof policiesModule>('transport/management-api/policies.ts')
-  const { parseJson } = await load<Parsing>('wire/json.ts')
+  const { parseJson } = await load<Parsing>('base/json.ts')
   const { Refusal } = await load<Refusals>('model/refusal.ts')
   const stored = {
     resource: { location: 'here', tags: {} },
@@ -183,7 +183,7 @@ async function webhookAnswer(load: Load): Promise<Target> {
   const { customAllocation } = await load<typeof customModule>('allocation/custom.ts')
   const { readInitialTwin } = await load<typeof initialTwinModule>('enrollment/initial-twin.ts')
   const { members } = await load<typeof membersModule>('enrollment/members.ts')
-  const { parseJson } = await load<Parsing>('wire/json.ts')
+  const { parseJson } = await load<Parsing>('base/json.ts')
   const { Refusal } = await load<Refusals>('model/refusal.ts')
   const hub = { hostName: 'hub.example' }
   const enrollment = { etag: '', customAllocationDefinition: { webhookUrl: 'https://w', apiVersion: '2021-10-01' } }

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import type * as hubRefusalModule from '../../../src/bundled-hub/hub-refusal.ts'
 import type * as mergePatchModule from '../../../src/bundled-hub/merge-patch.ts'
 import type * as twinRequestModule from '../../../src/bundled-hub/twin-request.ts'
-import type * as jsonModule from '../../../src/wire/json.ts'
+import type * as jsonModule from '../../../src/base/json.ts'
 import type * as twinRulesModule from '../../../src/wire/twin-rules.ts'
-import type { Json } from '../../../src/wire/json.ts'
+import type { Json } from '../../../src/base/json.ts'
 import { filled, json } from '../engine/json.ts'
 import { orRefused, type Load, type MakeTargets, type Target } from '../engine/target.ts'
 
@@ -16,7 +16,7 @@ export const documentTargets: MakeTargets = async (load) => Promise.all([mergePa
 async function mergePatch(load: Load): Promise<Target> {
   const { mergePatch, difference } = await load<typeof mergePatchModule>('bundled-hub/merge-patch.ts')
   const { patchFault, sizeFault } = await load<typeof twinRulesModule>('wire/twin-rules.ts')
-  const { isJsonObject, parseJson } = await load<Parsing>('wire/json.ts')
+  const { isJsonObject, parseJson } = await load<Parsing>('base/json.ts')
   return {
     name: 'merge-patch',
     dictionary: ['null', '"__proto__":', '"constructor":', '[null]', ',"b":{'],
@@ -48,7 +48,7 @@ async function twin(load: Load): Promise<Target> {
   const { twinChange } = await load<typeof twinRequestModule>('bundled-hub/twin-request.ts')
   const { HubRefusal } = await load<typeof hubRefusalModule>('bundled-hub/hub-refusal.ts')
   const { patchFault, sizeFault } = await load<typeof twinRulesModule>('wire/twin-rules.ts')
-  const { isJsonObject, parseJson } = await load<Parsing>('wire/json.ts')
+  const { isJsonObject, parseJson } = await load<Parsing>('base/json.ts')
   return {
     name: 'twin',
     dictionary: ['"tags":', '"properties":', '"desired":', '"reported":', '"$version":', '"$metadata":'],

@@ -5,7 +5,7 @@ import type * as sessionModule from '../../../src/cli/session.ts'
 import type * as continuationModule from '../../../src/enrollment/continuation.ts'
 import type * as membersModule from '../../../src/enrollment/members.ts'
 import type * as refusalModule from '../../../src/model/refusal.ts'
-import type * as secretModule from '../../../src/model/secret.ts'
+import type * as secretModule from '../../../src/base/secret.ts'
 import type * as amqpSaslModule from '../../../src/transport/amqp-sasl.ts'
 import type * as linkedHubsModule from '../../../src/transport/management-api/linked-hubs.ts'
 import type * as saslTpmModule from '../../../src/wire/amqp/sasl-tpm.ts'
@@ -100,7 +100,7 @@ async function sasl(load: Load): Promise<Target> {
 async function continuation(load: Load): Promise<Target> {
   const { readContinuation, writeContinuation } = await load<typeof continuationModule>('enrollment/continuation.ts')
   const { Refusal } = await load<typeof refusalModule>('model/refusal.ts')
-  const { Secret } = await load<typeof secretModule>('model/secret.ts')
+  const { Secret } = await load<typeof secretModule>('base/secret.ts')
   const store = { keys: { get: async () => new Secret(Buffer.alloc(32, 7)) } } as unknown as Parameters<
     typeof readContinuation
   >[2]

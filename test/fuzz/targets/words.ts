@@ -6,7 +6,7 @@ import type * as parseModule from '../../../src/enrollment/query/parse.ts'
 import type * as ipFilterModule from '../../../src/model/ip-filter.ts'
 import type * as refusalModule from '../../../src/model/refusal.ts'
 import type * as routeModule from '../../../src/transport/management-api/route.ts'
-import type * as networksModule from '../../../src/wire/networks.ts'
+import type * as networksModule from '../../../src/base/networks.ts'
 import type * as proxyProtocolModule from '../../../src/wire/proxy-protocol.ts'
 import type * as credentialModule from '../../../src/wire/tpm/credential.ts'
 import type * as readerModule from '../../../src/wire/tpm/reader.ts'
@@ -122,7 +122,7 @@ async function path(load: Load): Promise<Target> {
 
 async function ipFilter(load: Load): Promise<Target> {
   const { isIpMask, admitsAddress } = await load<typeof ipFilterModule>('model/ip-filter.ts')
-  const { networks } = await load<typeof networksModule>('wire/networks.ts')
+  const { networks } = await load<typeof networksModule>('base/networks.ts')
   const addresses = [
     '10.1.2.3',
     '255.255.255.255',

@@ -1,5 +1,5 @@
-import type { Role, RoleAssignment } from '../../model/access.ts'
-import type { DataAction } from '../service-api/data-action.ts'
+import type { Role, RoleAssignment } from '../model/access.ts'
+import type { DataAction } from './data-action.ts'
 
 /** Somebody who proved who they are with a bearer token, and what they were assigned. */
 export interface Principal {

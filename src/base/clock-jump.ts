@@ -1,4 +1,4 @@
-import type { Clock, Monotonic } from './timestamp.ts'
+import type { Clock, Monotonic } from './time.ts'
 
 /** A clock that is set by less than this, in milliseconds, is being kept right: NTP does it all the time. */
 const tolerance = 2000

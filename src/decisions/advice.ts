@@ -1,4 +1,4 @@
-import type { RefusalReason } from './refusal.ts'
+import type { RefusalReason } from '../model/refusal.ts'
 
 /** Whose request can end so: a device's attempt, an operator's call, either's; or nobody's while every part is in its place. */
 export type Side = 'device' | 'operator' | 'both' | 'nobody'

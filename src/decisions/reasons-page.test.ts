@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { advice } from './advice.ts'
 import { reasonsPage } from './reasons-page.ts'
-import { refusals } from './refusal.ts'
+import { refusals } from '../model/refusal.ts'
 
 const page = readFileSync(join(import.meta.dirname, '../../docs/reasons.md'), 'utf8')
 

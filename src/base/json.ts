@@ -39,6 +39,16 @@ export function storedObject(text: unknown): JsonObject {
   return value
 }
 
+const beyondAscii = /[\u007f-\uffff]/g
+
+/**
+ * Write JSON in ASCII only, with `\uXXXX` for everything else: Node's MQTT provisioning transport decodes bodies as
+ * 7-bit ASCII. Absent members are left out. [device-wire §0.3, §0.4]
+ */
+export function toAsciiJson(value: Json): string {
+  return JSON.stringify(value).replace(beyondAscii, (unit) => '\\u' + unit.charCodeAt(0).toString(16).padStart(4, '0'))
+}
+
 const code = {
   quote: 0x22,
   backslash: 0x5c,

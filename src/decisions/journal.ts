@@ -1,11 +1,11 @@
-import { settledClock } from '../model/clock-jump.ts'
+import { settledClock } from '../base/clock-jump.ts'
 import { shares, type Decision, type DecisionShare } from '../model/decision.ts'
 import { registrationKey, type IdScope } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
-import type { Clocks } from '../model/timestamp.ts'
+import type { Clocks } from '../base/time.ts'
 import type { Store } from '../store/store.ts'
-import { decisionQueue } from './decision-queue.ts'
-import { sharedDecision, unattributed, wasAccepted, type Shared } from './decision-share.ts'
+import { decisionQueue } from './queue.ts'
+import { sharedDecision, unattributed, wasAccepted, type Shared } from './share.ts'
 import { sampler } from './sampler.ts'
 
 /** For how long, and how many, decision records are kept. */

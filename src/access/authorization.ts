@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { sameBytes, Secret } from '../../model/secret.ts'
-import type { ProvisioningService, SharedAccessPolicy } from '../../model/service.ts'
-import { Refusal } from '../../model/refusal.ts'
-import type { Clock } from '../../model/timestamp.ts'
-import type { Reader } from '../../store/store.ts'
-import { header, type HttpRequest } from '../../wire/http.ts'
-import { expectedSignature, parseSasToken, type SasToken } from '../../wire/sas-token.ts'
+import { sameBytes, Secret } from '../base/secret.ts'
+import type { ProvisioningService, SharedAccessPolicy } from '../model/service.ts'
+import { Refusal } from '../model/refusal.ts'
+import type { Clock } from '../base/time.ts'
+import type { Reader } from '../store/store.ts'
+import { header, type HttpRequest } from '../wire/http.ts'
+import { expectedSignature, parseSasToken, type SasToken } from '../wire/sas-token.ts'
 import { includesRight, rightFor, type DataAction } from './data-action.ts'
 
 /** Somebody who proved who they are to one instance, and what they may do there. */

@@ -1,5 +1,5 @@
 import { shares, type Decision, type DecisionShare } from '../model/decision.ts'
-import type { Shared } from './decision-share.ts'
+import type { Shared } from './share.ts'
 
 /** Records that wait to be written. Each share has its own bytes, so that a flood of one takes no place from another. */
 export interface DecisionQueue {

@@ -1,13 +1,13 @@
 import { decodeJwt, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose'
-import type { RoleAssignment, TokenIssuer } from '../../model/access.ts'
-import { Refusal } from '../../model/refusal.ts'
-import type { Clock, Clocks } from '../../model/timestamp.ts'
-import type { Reader } from '../../store/store.ts'
-import type { BearerAuthority } from '../service-api/authorization.ts'
+import type { RoleAssignment, TokenIssuer } from '../model/access.ts'
+import { Refusal } from '../model/refusal.ts'
+import type { Clock, Clocks } from '../base/time.ts'
+import type { Reader } from '../store/store.ts'
+import type { BearerAuthority } from './authorization.ts'
 import { isAccessToken, readAccessToken } from './access-token.ts'
 import { keySets } from './key-sets.ts'
 import { mayData, type Authority, type Principal } from './principal.ts'
-import { quoted } from '../../wire/printable.ts'
+import { quoted } from '../base/printable.ts'
 
 /** Asymmetric only: a key that verifies must not be one that signs. */
 const algorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA']

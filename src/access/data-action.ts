@@ -1,4 +1,4 @@
-import type { Right } from '../../model/service.ts'
+import type { Right } from '../model/service.ts'
 
 /** What a caller may be allowed to do, by the names that Azure's roles use. [service-wire §1.5] */
 export type DataAction =

@@ -1,4 +1,4 @@
-import type { Monotonic } from '../model/timestamp.ts'
+import type { Monotonic } from '../base/time.ts'
 
 /** How many of a name are told of singly in a minute. */
 export interface Tally {

@@ -1,7 +1,19 @@
 import type { TLSSocket } from 'node:tls'
 import type { WebSocket } from 'ws'
-import { perUnit, uncounted, type Account } from '../wire/memory.ts'
-import type { ByteStream } from '../wire/mqtt/connection.ts'
+import { perUnit, uncounted, type Account } from './memory.ts'
+
+/** The bytes below MQTT and AMQP: a TLS socket or a WebSocket. */
+export interface ByteStream {
+  send(bytes: Buffer): void
+  /** Close without regard to what has not been sent. */
+  destroy(): void
+  /** Close once what was sent is out. */
+  end(): void
+  pause(): void
+  resume(): void
+  /** Bytes that were sent and that the client has not taken yet. */
+  unsent(): number
+}
 
 const lingering = 2_000
 

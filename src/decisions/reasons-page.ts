@@ -1,5 +1,5 @@
 import { advice, type Side } from './advice.ts'
-import { refusals, type RefusalReason } from './refusal.ts'
+import { refusals, type RefusalReason } from '../model/refusal.ts'
 
 /** docs/reasons.md: every reason for which Hubward says no, what the other side is told, and what to do. */
 export function reasonsPage(): string {

@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto'
-import type { AccessToken, RoleAssignment } from '../../model/access.ts'
-import { Refusal } from '../../model/refusal.ts'
-import { sameBytes } from '../../model/secret.ts'
-import { timestamp, type Clock } from '../../model/timestamp.ts'
-import type { Reader } from '../../store/store.ts'
+import type { AccessToken, RoleAssignment } from '../model/access.ts'
+import { Refusal } from '../model/refusal.ts'
+import { sameBytes } from '../base/secret.ts'
+import { timestamp, type Clock } from '../base/time.ts'
+import type { Reader } from '../store/store.ts'
 import type { Principal } from './principal.ts'
 
 /** Of no text that anybody has. */

@@ -1,7 +1,7 @@
-import { advice } from '../model/advice.ts'
+import { advice } from './advice.ts'
 import type { Decision, Finding } from '../model/decision.ts'
 import { refusals, type RefusalReason } from '../model/refusal.ts'
-import { printable, shown } from '../wire/printable.ts'
+import { printable, shown } from '../base/printable.ts'
 
 /** What to do about a reason; nothing where there is none. */
 export function remedyOf(reason: RefusalReason | undefined): string | undefined {

@@ -1,6 +1,6 @@
 import { createRemoteJWKSet, customFetch, type JWTVerifyGetKey } from 'jose'
-import { clockJumps } from '../../model/clock-jump.ts'
-import type { Clocks, Monotonic } from '../../model/timestamp.ts'
+import { clockJumps } from '../base/clock-jump.ts'
+import type { Clocks, Monotonic } from '../base/time.ts'
 
 const issuersRemembered = 100
 /** Milliseconds for which an issuer is left alone, whatever key a token names: anybody may make one up. */
