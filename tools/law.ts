@@ -3,6 +3,7 @@ export const line: readonly string[] = [
   'main',
   'transport',
   'access',
+  'instances',
   'enrollment',
   'registration',
   'attestation',

@@ -5,7 +5,7 @@ import { parseStorageKey } from '../wire/tpm/storage-key.ts'
 import { MalformedTpmStructure } from '../wire/tpm/reader.ts'
 import { readCertificateFields } from '../wire/x509/certificate-fields.ts'
 import { authorityOf } from '../wire/x509/path-rules.ts'
-import type { Members } from './members.ts'
+import type { Members } from '../model/members.ts'
 
 const types = ['symmetricKey', 'x509', 'tpm', 'none'] as const
 const x509Members = ['clientCertificates', 'signingCertificates', 'caReferences'] as const

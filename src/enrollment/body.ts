@@ -1,5 +1,5 @@
 import { isJsonObject, type Json, type JsonObject } from '../base/json.ts'
-import { memberRefusal } from './members.ts'
+import { memberRefusal } from '../model/members.ts'
 
 const deepest = 32
 

@@ -6,8 +6,8 @@ import { bodyObject } from './body.ts'
 import { deleteEnrollment, getEnrollment, putEnrollment } from './enrollments.ts'
 import type { Instance } from './instance.ts'
 import type { EnrollmentKind } from './kind.ts'
-import { members, memberRefusal } from './members.ts'
-import { readIfMatch } from './precondition.ts'
+import { members, memberRefusal } from '../model/members.ts'
+import { readIfMatch } from '../wire/precondition.ts'
 
 const modes = ['create', 'update', 'updateIfMatchETag', 'delete'] as const
 

@@ -1,7 +1,7 @@
 import type { InitialTwin } from '../model/enrollment.ts'
 import type { JsonObject } from '../base/json.ts'
 import { patchFault, sizeFault, type TwinPart } from '../wire/twin-rules.ts'
-import { memberRefusal, type Members } from './members.ts'
+import { memberRefusal, type Members } from '../model/members.ts'
 
 // What the hub writes itself. Accepted, because clients write back what they read; dropped on the way to the hub.
 const hubMembers = new Set(['$version', '$metadata', '$lastUpdated'])

@@ -5,7 +5,7 @@ import { Refusal } from '../model/refusal.ts'
 import type { Secret } from '../base/secret.ts'
 import { readAttestation } from './attestation.ts'
 import { readInitialTwin } from './initial-twin.ts'
-import { members, type Members } from './members.ts'
+import { members, type Members } from '../model/members.ts'
 import type { EnrollmentRules } from './rules.ts'
 import { shownUrl } from '../base/shown-url.ts'
 

@@ -4,7 +4,7 @@ import { registrationKey } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Instance } from './instance.ts'
 import type { EnrollmentKind } from './kind.ts'
-import { memberRefusal } from './members.ts'
+import { memberRefusal } from '../model/members.ts'
 
 /**
  * Refuse an enrollment that names a hub or a CA certificate which the instance does not have, or holds a certificate of

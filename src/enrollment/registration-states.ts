@@ -3,7 +3,7 @@ import { Refusal } from '../model/refusal.ts'
 import type { Registration } from '../model/registration.ts'
 import { untilUndisturbed } from './attempt.ts'
 import type { Instance } from './instance.ts'
-import { holds, type Precondition } from './precondition.ts'
+import { holds, type Precondition } from '../wire/precondition.ts'
 import { shown } from '../base/printable.ts'
 
 /** What is remembered of this device; refuses if it never registered. */

@@ -1,7 +1,7 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { shownUrl } from '../base/shown-url.ts'
-import type { FetchList } from '../enrollment/revocation-list/refresh.ts'
+import type { FetchList } from '../instances/revocation-lists/refresh.ts'
 import { Refusal } from '../model/refusal.ts'
 import { AddressDenied, demandPermittedHost, guardedLookup, type Allowed } from '../base/guarded-lookup.ts'
 

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { patchFault, sizeFault } from '../../src/wire/twin-rules.ts'
 import { readInitialTwin } from '../../src/enrollment/initial-twin.ts'
-import { members } from '../../src/enrollment/members.ts'
+import { members } from '../../src/model/members.ts'
 import type { Json, JsonObject } from '../../src/base/json.ts'
 import { Refusal } from '../../src/model/refusal.ts'
 

@@ -1,4 +1,4 @@
-import { members, type Members } from '../../enrollment/members.ts'
+import { members, type Members } from '../../model/members.ts'
 import { roles, type AccessToken, type RoleAssignment, type TokenIssuer } from '../../model/access.ts'
 import { isJsonObject, type JsonObject } from '../../base/json.ts'
 import { Refusal } from '../../model/refusal.ts'

@@ -3,9 +3,9 @@ import {
   generateVerificationCode,
   uploadCaCertificate,
   verifyPossession,
-} from '../../enrollment/ca-certificate.ts'
-import { members, type Members } from '../../enrollment/members.ts'
-import { readIfMatch, type Precondition } from '../../enrollment/precondition.ts'
+} from '../../instances/ca-certificates.ts'
+import { members, type Members } from '../../model/members.ts'
+import { readIfMatch, type Precondition } from '../../wire/precondition.ts'
 import type { CaCertificate } from '../../model/ca-certificate.ts'
 import { isJsonObject, type JsonObject } from '../../base/json.ts'
 import { Refusal } from '../../model/refusal.ts'
@@ -13,7 +13,7 @@ import type { ProvisioningService } from '../../model/service.ts'
 import type { Clock, Timestamp } from '../../base/time.ts'
 import type { Store } from '../../store/store.ts'
 import { header } from '../../wire/http.ts'
-import { resourceId } from './instance-resource.ts'
+import { resourceId } from '../../instances/instance-resource.ts'
 import type { InstanceLimits } from './instances.ts'
 import { instancePath, serviceOf, type Call, type Route } from './route.ts'
 import { shown } from '../../base/printable.ts'

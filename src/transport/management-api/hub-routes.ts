@@ -1,4 +1,4 @@
-import { members } from '../../enrollment/members.ts'
+import { members } from '../../model/members.ts'
 import type { LinkHealth } from '../../hub/guard.ts'
 import { isJsonObject } from '../../base/json.ts'
 import { Refusal } from '../../model/refusal.ts'

@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { CertificateExpiry } from '../../enrollment/ca-certificate-expiry.ts'
+import type { CertificateExpiry } from '../../instances/certificate-expiry.ts'
 import type { LinkHealth } from '../../hub/guard.ts'
 import type { Decision, DecisionShare } from '../../model/decision.ts'
 import type { Clocks } from '../../base/time.ts'

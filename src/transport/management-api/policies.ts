@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { members, type Members } from '../../enrollment/members.ts'
+import { members, type Members } from '../../model/members.ts'
 import { isJsonObject, type JsonObject } from '../../base/json.ts'
 import { Refusal } from '../../model/refusal.ts'
 import { Secret } from '../../base/secret.ts'
 import type { Right, SharedAccessPolicy } from '../../model/service.ts'
 import type { Store } from '../../store/store.ts'
-import { policyJson } from './instance-resource.ts'
+import { policyJson } from '../../instances/instance-resource.ts'
 import { instancePath, serviceOf, type Call, type Route } from './route.ts'
 import { shown } from '../../base/printable.ts'
 

@@ -1,5 +1,5 @@
 import type { Credential, TpmKeys } from '../../attestation/attestation.ts'
-import { members, type Members } from '../../enrollment/members.ts'
+import { members, type Members } from '../../model/members.ts'
 import { isJsonObject } from '../../base/json.ts'
 import { Secret } from '../../base/secret.ts'
 import type { Clock } from '../../base/time.ts'

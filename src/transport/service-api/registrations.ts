@@ -1,6 +1,6 @@
 import type { Collection } from '../../enrollment/page.ts'
 import { queryMembers } from '../../enrollment/query/members.ts'
-import { readIfMatch } from '../../enrollment/precondition.ts'
+import { readIfMatch } from '../../wire/precondition.ts'
 import { deleteRegistration, getRegistration, registrationJson } from '../../enrollment/registration-states.ts'
 import { registrationKey } from '../../model/identifiers.ts'
 import { Refusal } from '../../model/refusal.ts'

@@ -14,7 +14,7 @@ import { auditLine, isAudited, type AuditLine, type Finished } from './audit.ts'
 import { authenticate, authorize, type BearerAuthority } from '../../access/authorization.ts'
 import { enrollmentGroups } from './enrollment-groups.ts'
 import { enrollments } from './enrollments.ts'
-import { metered, owedUsage, type Owed } from './metered.ts'
+import { metered, owedUsage, type Owed } from '../../instances/metered.ts'
 import { registrations } from './registrations.ts'
 import { largestBody, readApiVersion, readBody } from './request.ts'
 import { findRoute, idOf, segmentsOf, type Answer, type Route } from './route.ts'
@@ -112,7 +112,7 @@ async function answerTo(
   const wait = parts.throttle?.(service, route.cost?.(body) ?? 1)
   if (wait !== undefined) throw new Refusal('Throttled', 'service operations of this instance', { retryAfter: wait })
 
-  const bill = metered(parts, service, route, clock)
+  const bill = metered(parts, service, `${route.operationName} ${route.type}`, clock)
   const decided = typeof rules === 'function' ? rules(service) : rules
   const instance = { idScope: service.idScope, store: bill.store, clock, rules: decided }
   const answer = await route.run({ request, caller, instance, id: call.id, body })

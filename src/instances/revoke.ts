@@ -4,7 +4,7 @@ import { Refusal } from '../model/refusal.ts'
 import { revocationKey, type Revocation, type RevokedSubject } from '../model/revocation.ts'
 import type { LinkedHub } from '../model/service.ts'
 import { timestamp } from '../base/time.ts'
-import type { Instance } from './instance.ts'
+import type { Instance } from '../enrollment/instance.ts'
 
 type Owner = Pick<Instance, 'idScope' | 'store' | 'clock'>
 

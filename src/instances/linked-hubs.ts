@@ -1,7 +1,7 @@
-import { members, type Members } from '../../enrollment/members.ts'
-import { isJsonObject } from '../../base/json.ts'
-import { Secret } from '../../base/secret.ts'
-import type { LinkedHub } from '../../model/service.ts'
+import { members, type Members } from '../model/members.ts'
+import { isJsonObject } from '../base/json.ts'
+import { Secret } from '../base/secret.ts'
+import type { LinkedHub } from '../model/service.ts'
 import { maskedKey } from './instance-resource.ts'
 
 const hostNameShape = /^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?$/

@@ -15,7 +15,7 @@ import { readCertificate, type CertificateRecord } from '../../wire/certificate.
 import { fieldsOf } from '../../wire/x509/certificate-fields.ts'
 import { certificateOf } from '../../wire/x509/known-certificates.ts'
 import { commonName } from '../../wire/x509/name.ts'
-import { importRevocationList } from '../revocation-list.ts'
+import { importRevocationList } from '../revocation-lists.ts'
 
 interface Vector {
   readonly name: string

@@ -1,11 +1,10 @@
-import type { IdScope } from '../../model/identifiers.ts'
-import type { ProvisioningService } from '../../model/service.ts'
-import type { Clock } from '../../base/time.ts'
-import { dayOf } from '../../model/usage.ts'
-import { Refusal } from '../../model/refusal.ts'
-import type { Usage } from '../../model/usage.ts'
-import type { Store } from '../../store/store.ts'
-import type { Route } from './route.ts'
+import type { IdScope } from '../model/identifiers.ts'
+import type { ProvisioningService } from '../model/service.ts'
+import type { Clock } from '../base/time.ts'
+import { dayOf } from '../model/usage.ts'
+import { Refusal } from '../model/refusal.ts'
+import type { Usage } from '../model/usage.ts'
+import type { Store } from '../store/store.ts'
 
 /** A store for the length of one call, and the bill for what the call did. */
 export interface Metered {
@@ -64,16 +63,16 @@ export function owedUsage(store: Store): Owed {
 /**
  * Count a call's operations exactly: what is written is counted with the write or not at all, what is only read before it is
  * answered, so that neither a crash nor a conflict makes the bill and the records differ. What is read while nothing can be
- * written is answered all the same, and owed. [service-wire §14.2]
+ * written is answered all the same, and owed. `kind` is what the bill calls the call. [service-wire §14.2]
  */
 export function metered(
   { store, owed }: { readonly store: Store; readonly owed: Owed },
   { idScope }: ProvisioningService,
-  { operationName, type }: Pick<Route, 'operationName' | 'type'>,
+  kind: string,
   clock: Clock,
 ): Metered {
   let counted = 0
-  const usage = (operations: number) => ({ day: dayOf(clock()), kind: `${operationName} ${type}`, operations })
+  const usage = (operations: number) => ({ day: dayOf(clock()), kind, operations })
   return {
     store: {
       ...store,

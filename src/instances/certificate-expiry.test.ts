@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { expiryWatch } from './ca-certificate-expiry.ts'
+import { expiryWatch } from './certificate-expiry.ts'
 
 const day = 24 * 60 * 60 * 1000
 

@@ -3,11 +3,11 @@ import type { RevocationList } from '../model/revocation.ts'
 import { timestamp } from '../base/time.ts'
 import { DerMalformed } from '../wire/der.ts'
 import { parseRevocationList } from '../wire/revocation-list.ts'
-import type { Instance } from './instance.ts'
-import { inTurn } from './revocation-list/in-turn.ts'
-import { authoritiesOf } from './revocation-list/issuer.ts'
-import { demandRoom, demandSuccessor } from './revocation-list/succession.ts'
-import { readEntries, removeEntries, replaceEntries } from './revocation-list/write.ts'
+import type { Instance } from '../enrollment/instance.ts'
+import { inTurn } from './revocation-lists/in-turn.ts'
+import { authoritiesOf } from './revocation-lists/issuer.ts'
+import { demandRoom, demandSuccessor } from './revocation-lists/succession.ts'
+import { readEntries, removeEntries, replaceEntries } from './revocation-lists/write.ts'
 
 type Owner = Pick<Instance, 'idScope' | 'store' | 'clock'>
 

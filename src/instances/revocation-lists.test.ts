@@ -21,8 +21,8 @@ import type { RevocationList } from '../model/revocation.ts'
 import { timestamp } from '../base/time.ts'
 import { openSqliteStore } from '../store/sqlite-store.ts'
 import { certificateRecord } from '../wire/certificate.ts'
-import { deleteRevocationList, importRevocationList } from './revocation-list.ts'
-import { refreshRevocationLists, staleRevocationLists } from './revocation-list/refresh.ts'
+import { deleteRevocationList, importRevocationList } from './revocation-lists.ts'
+import { refreshRevocationLists, staleRevocationLists } from './revocation-lists/refresh.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'hubward-lists-'))
 const store = openSqliteStore(folder)

@@ -1,6 +1,6 @@
-import type { JsonObject } from '../../base/json.ts'
-import type { LinkedHub, ProvisioningService, ServiceResource, SharedAccessPolicy } from '../../model/service.ts'
-import type { Reader } from '../../store/store.ts'
+import type { JsonObject } from '../base/json.ts'
+import type { LinkedHub, ProvisioningService, ServiceResource, SharedAccessPolicy } from '../model/service.ts'
+import type { Reader } from '../store/store.ts'
 
 const type = 'Microsoft.Devices/ProvisioningServices'
 

@@ -8,8 +8,8 @@ import { fieldsOf, readCertificateFields } from '../wire/x509/certificate-fields
 import { signs } from '../wire/x509/known-certificates.ts'
 import { commonName } from '../wire/x509/name.ts'
 import { authorityOf } from '../wire/x509/path-rules.ts'
-import type { Instance } from './instance.ts'
-import { holds, type Precondition } from './precondition.ts'
+import type { Instance } from '../enrollment/instance.ts'
+import { holds, type Precondition } from '../wire/precondition.ts'
 import { shown } from '../base/printable.ts'
 
 type Owner = Pick<Instance, 'idScope' | 'store' | 'clock'>

@@ -1,9 +1,9 @@
 import { isIP } from 'node:net'
-import { members, type Members } from '../../enrollment/members.ts'
-import { newEtag } from '../../model/identifiers.ts'
-import { isIpMask, type IpFilterRule } from '../../model/ip-filter.ts'
-import { isJsonObject, type Json } from '../../base/json.ts'
-import type { ProvisioningService, ServiceResource } from '../../model/service.ts'
+import { members, type Members } from '../model/members.ts'
+import { newEtag } from '../model/identifiers.ts'
+import { isIpMask, type IpFilterRule } from '../model/ip-filter.ts'
+import { isJsonObject, type Json } from '../base/json.ts'
+import type { ProvisioningService, ServiceResource } from '../model/service.ts'
 
 /** What a body asks for, laid over what is stored: what it does not mention stays as it is. */
 export type InstanceSettings = Pick<

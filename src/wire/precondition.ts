@@ -1,5 +1,3 @@
-import type { Etag } from '../model/identifiers.ts'
-
 /** What a request demands of the record that it is about: nothing, that there is one, or that it has this etag. */
 export type Precondition = 'none' | 'exists' | { readonly etag: string }
 
@@ -14,7 +12,7 @@ export function readIfMatch(ifMatch: string | undefined): Precondition {
 }
 
 /** True if the record's etag is the one that was named; false too if there is no record. */
-export function holds(precondition: Precondition, etag: Etag | undefined): boolean {
+export function holds(precondition: Precondition, etag: string | undefined): boolean {
   if (precondition === 'none') return true
   if (etag === undefined) return false
   if (precondition === 'exists') return true

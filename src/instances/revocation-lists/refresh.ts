@@ -2,8 +2,8 @@ import { shownUrl } from '../../base/shown-url.ts'
 import { Refusal } from '../../model/refusal.ts'
 import type { RevocationList } from '../../model/revocation.ts'
 import type { ProvisioningService } from '../../model/service.ts'
-import { importRevocationList, isNamed } from '../revocation-list.ts'
-import type { Instance } from '../instance.ts'
+import { importRevocationList, isNamed } from '../revocation-lists.ts'
+import type { Instance } from '../../enrollment/instance.ts'
 
 type Owner = Pick<Instance, 'store' | 'clock'>
 

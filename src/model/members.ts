@@ -1,5 +1,5 @@
 import { isJsonObject, type Json, type JsonObject } from '../base/json.ts'
-import { Refusal } from '../model/refusal.ts'
+import { Refusal } from './refusal.ts'
 
 /**
  * The members of a JSON object that somebody sent. `null` means absent, unknown members are not looked at, and whatever is

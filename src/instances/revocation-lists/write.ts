@@ -3,7 +3,7 @@ import type { ListedRevocation, RevocationList } from '../../model/revocation.ts
 import type { Store } from '../../store/store.ts'
 import { DerMalformed } from '../../wire/der.ts'
 import type { ParsedRevocationList } from '../../wire/revocation-list.ts'
-import type { Instance } from '../instance.ts'
+import type { Instance } from '../../enrollment/instance.ts'
 
 type Place = Pick<Instance, 'idScope' | 'store'>
 
