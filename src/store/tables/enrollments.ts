@@ -7,9 +7,9 @@ import {
   type IndividualEnrollment,
 } from '../../model/enrollment.ts'
 import { registrationKey } from '../../model/identifiers.ts'
-import { Secret } from '../../base/secret.ts'
 import type { Reader, Writer } from '../store.ts'
 import type { EnrollmentRow, Tables } from './schema.ts'
+import { seal, unseal } from './sealed.ts'
 import { parameter, statement, type Querier, type Recorder, type Row } from './statement.ts'
 
 type Kind = Enrollment['kind']
@@ -145,8 +145,7 @@ function toRow(idScope: string, enrollment: Enrollment): { [column in keyof Enro
     attestation: attestation.type,
     primary_certificate: certificateKey(attestation, 'primary'),
     secondary_certificate: certificateKey(attestation, 'secondary'),
-    document: JSON.stringify(enrollment),
-    secret: attestation.type === 'symmetricKey' ? sealKeys(attestation) : null,
+    ...seal(enrollment),
     etag,
   }
 }
@@ -161,14 +160,9 @@ function caReference(name: string): string {
   return `ca:${name.toLowerCase()}`
 }
 
-function sealKeys({ primaryKey, secondaryKey }: { primaryKey: Secret; secondaryKey: Secret }): string {
-  return `${primaryKey.revealBase64()} ${secondaryKey.revealBase64()}`
-}
+/** Only symmetric keys were secret in 0.1.0. */
+const columns = ['/attestation/primaryKey', '/attestation/secondaryKey']
 
-/** The document holds `[secret]` where the keys were; they come from their own column. */
-function restore<E extends Enrollment>({ document, secret }: Row): E {
-  const enrollment = JSON.parse(String(document)) as E
-  if (typeof secret !== 'string') return enrollment
-  const [primaryKey, secondaryKey] = secret.split(' ').map((text) => new Secret(Buffer.from(text, 'base64')))
-  return { ...enrollment, attestation: { type: 'symmetricKey', primaryKey, secondaryKey } }
+function restore<E extends Enrollment>(row: Row): E {
+  return unseal<E>(row, columns)
 }

@@ -4,6 +4,7 @@ import { Secret } from '../../base/secret.ts'
 import type { LinkedHub, ProvisioningService, SharedAccessPolicy } from '../../model/service.ts'
 import type { Reader, Writer } from '../store.ts'
 import type { Tables } from './schema.ts'
+import { seal, unseal } from './sealed.ts'
 import { parameter, statement, type Querier, type Recorder, type Row, type Statement } from './statement.ts'
 
 /** Instances, and the short lists that belong to one: policies, linked hubs, CA certificates; and the deployment's own keys. */
@@ -151,18 +152,12 @@ export function servicesTables(db: Kysely<Tables>) {
       }
     },
     policyWriter: (record: Recorder): Writer['policies'] => ({
-      put: (idScope, policy) => {
-        const secret = `${policy.primaryKey.revealBase64()} ${policy.secondaryKey.revealBase64()}`
-        record(policies.put, { idScope, key: policy.keyName.toLowerCase(), document: JSON.stringify(policy), secret })
-      },
+      put: (idScope, policy) =>
+        record(policies.put, { idScope, key: policy.keyName.toLowerCase(), ...sealedIn(policy) }),
       delete: (idScope, keyName) => record(policies.delete, { idScope, key: keyName.toLowerCase() }, 1),
     }),
     linkedHubWriter: (record: Recorder): Writer['linkedHubs'] => ({
-      put: (idScope, hub) => {
-        const keys = hub.previousKey ? [hub.key, hub.previousKey] : [hub.key]
-        const secret = keys.map((key) => key.revealBase64()).join(' ')
-        record(hubs.put, { idScope, key: hub.hostName.toLowerCase(), document: JSON.stringify(hub), secret })
-      },
+      put: (idScope, hub) => record(hubs.put, { idScope, key: hub.hostName.toLowerCase(), ...sealedIn(hub) }),
       delete: (idScope, hostName) => record(hubs.delete, { idScope, key: hostName.toLowerCase() }, 1),
     }),
     caCertificateWriter: (record: Recorder): Writer['caCertificates'] => ({
@@ -250,18 +245,18 @@ function toCaCertificate({ document }: Row): CaCertificate {
   return JSON.parse(String(document)) as CaCertificate
 }
 
-function toPolicy({ document, secret }: Row): SharedAccessPolicy {
-  const [primaryKey, secondaryKey] = String(secret).split(' ').map(toSecret)
-  return {
-    ...(JSON.parse(String(document)) as SharedAccessPolicy),
-    primaryKey: primaryKey!,
-    secondaryKey: secondaryKey!,
-  }
+function toPolicy(row: Row): SharedAccessPolicy {
+  return unseal(row, ['/primaryKey', '/secondaryKey'])
 }
 
-function toHub({ document, secret }: Row): LinkedHub {
-  const [key, previousKey] = String(secret).split(' ').map(toSecret)
-  return { ...(JSON.parse(String(document)) as LinkedHub), key: key!, previousKey }
+function toHub(row: Row): LinkedHub {
+  return unseal(row, ['/key', '/previousKey'])
+}
+
+/** In tables whose secret is never null: a record without one has none by name. */
+function sealedIn(record: object): { readonly document: string; readonly secret: string } {
+  const { document, secret } = seal(record)
+  return { document, secret: secret ?? '{}' }
 }
 
 function toSecret(base64: string): Secret {
