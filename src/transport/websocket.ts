@@ -16,6 +16,8 @@ const maxFragments = 256
 const maxBufferedChunks = 1024
 /** Bytes. Whoever pings and pings and never reads is cut here. */
 const mostUnsent = 64 << 10
+/** Milliseconds that a client that was refused has to read why. */
+const lingering = 2_000
 
 /**
  * WebSockets by subprotocol, on any path: SDKs use `/`, `/mqtt` and `/$iothub/websocket`. The name is compared without
@@ -40,8 +42,7 @@ export function webSockets(largestMessage: number, subprotocols: ReadonlyMap<str
     upgrade: (request, socket, head, peer) => {
       const offered = String(request.headers['sec-websocket-protocol'] ?? '').split(',')
       if (!offered.some(named)) {
-        socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
-        return
+        return refuse(socket)
       }
       server.handleUpgrade(request, socket, head, (webSocket) => {
         webSocket.on('error', () => webSocket.terminate()) // broken frames; the connection is over
@@ -53,6 +54,14 @@ export function webSockets(largestMessage: number, subprotocols: ReadonlyMap<str
       })
     },
   }
+}
+
+/** Answers, and lets the connection go. Nobody else reads it any more, and unread it would not see its client leave. */
+function refuse(socket: Duplex): void {
+  socket.resume()
+  socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+  // What is still on its way is read until then: a reset would take the answer from the client.
+  setTimeout(() => socket.destroy(), lingering).unref()
 }
 
 function pong(webSocket: WebSocket, data: Buffer): void {

@@ -13,13 +13,19 @@ export interface Subject extends AsyncDisposable {
   readonly token: string
   /** What is wrong with it by now, in words; undefined if nothing. */
   readonly fault: () => string | undefined
-  /** Bytes of memory that the process holds, the most that it held since `beginPeak`, and its descriptors. */
-  readonly held: () => { readonly memory: number; readonly peak: number; readonly descriptors: number }
+  readonly held: () => Held
   readonly beginPeak: () => void
   /** Start it again if it ended, and forget what was wrong. */
   readonly recover: () => Promise<void>
   /** A device that does nothing wrong registers; throws if it does not get its hub. */
   readonly registerHonestly: () => Promise<void>
+}
+
+/** What a process holds: bytes of memory, the most of them since `beginPeak`, and descriptors. */
+export interface Held {
+  readonly memory: number
+  readonly peak: number
+  readonly descriptors: number
 }
 
 const faultLine = /^.*(?:\b(?:ERROR|FATAL)\b|"level":[56]0|^ +at .+:\d+:\d+\)?$|unhandled|Uncaught).*$/m

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { Random } from '../engine/random.ts'
 import { converse, type Conversation, type Converse, type End } from './conversation.ts'
-import type { Subject } from './subject.ts'
+import type { Held, Subject } from './subject.ts'
 
 /** Conversations after which something was wrong, and what; one of them alone, where one alone does it. */
 export interface Trouble {
@@ -56,7 +56,7 @@ export async function talk(
     const alone = await culprit(subject, batch, random)
     return { conversations: begun, ends, peak, trouble: { conversations: alone ? [alone] : batch, what, after: begun } }
   }
-  const what = await notGivenBack(subject, before.descriptors)
+  const what = await notGivenBack(subject, before)
   return {
     conversations: begun,
     ends,
@@ -114,10 +114,13 @@ async function culprit(
   return undefined
 }
 
-/** After all of it, descriptors and honest devices are as before. */
-async function notGivenBack(subject: Subject, descriptors: number): Promise<string | undefined> {
-  for (let waited = 0; subject.held().descriptors > descriptors + moreDescriptors; waited += 100) {
-    if (waited > settling) return `${subject.held().descriptors} descriptors are open, where ${descriptors} were`
+/** What is still missing when strangers have gone: memory, descriptors, or an honest device's hub. */
+export async function notGivenBack(subject: Subject, before: Held): Promise<string | undefined> {
+  for (let waited = 0; ; waited += 100) {
+    const { memory, descriptors } = subject.held()
+    if (descriptors <= before.descriptors + moreDescriptors && memory <= before.memory + mostGrowth) break
+    if (waited > settling)
+      return `${descriptors} descriptors are open and ${Math.round(memory / 2 ** 20)} MB are held, where it was ${before.descriptors} and ${Math.round(before.memory / 2 ** 20)}`
     await wait(100)
   }
   return honestlyRefused(subject)
