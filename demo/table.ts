@@ -8,7 +8,7 @@ export interface Row {
   /** What the device read of its twin. */
   readonly twin: string
   /** Why it did not come through. */
-  readonly problem?: string
+  readonly problem?: string | undefined
 }
 
 /** Print the rows under their headings. */

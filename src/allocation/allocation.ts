@@ -12,10 +12,10 @@ export interface ToAllocate {
   readonly enrollment: Enrollment
   /** What the device proved, as custom allocation is told it. [service-wire §9.3] */
   readonly proof: JsonObject
-  readonly payload?: Json
+  readonly payload?: Json | undefined
   readonly remoteAddress: string
   /** What is remembered of the device from before; its assignment, if it has one. */
-  readonly registration?: Registration
+  readonly registration?: Registration | undefined
   readonly trail: Trail
 }
 
@@ -26,8 +26,8 @@ export interface Choice {
   readonly because?: string
   /** False if the same device might be sent elsewhere when it is asked again: nothing but this answer says where it is. */
   readonly repeatable: boolean
-  readonly initialTwin?: InitialTwin
-  readonly payload?: Json
+  readonly initialTwin?: InitialTwin | undefined
+  readonly payload?: Json | undefined
 }
 
 /**

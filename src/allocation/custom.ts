@@ -23,7 +23,7 @@ export interface CustomAllocation {
   /** The initial twin in an answer, checked as one in an enrollment is; throws a Refusal. */
   readonly readTwin: (twin: JsonObject) => InitialTwin | undefined
   /** Decides when the code fails; absent: the registration fails. */
-  readonly fallback?: AllocationPolicy
+  readonly fallback?: AllocationPolicy | undefined
   readonly monotonic: Monotonic
 }
 

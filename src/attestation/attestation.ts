@@ -15,7 +15,7 @@ export interface Presented {
   readonly apiVersion: string
   readonly protocol: Protocol
   /** For custom allocation. */
-  readonly payload?: Json
+  readonly payload?: Json | undefined
   readonly trackingId: string
   readonly remoteAddress: string
   readonly trail: Trail
@@ -25,7 +25,7 @@ export interface Presented {
 export type Credential =
   | { readonly kind: 'none' }
   /** A shared access signature; a TPM device may repeat its keys beside it. */
-  | { readonly kind: 'token'; readonly token: string; readonly tpm?: TpmKeys }
+  | { readonly kind: 'token'; readonly token: string; readonly tpm?: TpmKeys | undefined }
   /** DER, leaf first, as presented in the TLS handshake. */
   | { readonly kind: 'certificate'; readonly chain: readonly Buffer[] }
   /** A TPM that asks for its challenge. */
@@ -76,7 +76,7 @@ export type Proof =
        * What of certificates the proof hangs by: the leaf, each issuer of the one before up to the anchor, and the issuers above
        * that are known. Absent where no certificate was the proof.
        */
-      readonly path?: readonly X509Certificate[]
+      readonly path?: readonly X509Certificate[] | undefined
     }
   | { readonly challenge: () => Promise<Challenge> }
 

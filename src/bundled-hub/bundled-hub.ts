@@ -23,7 +23,7 @@ export interface BundledHubOptions {
   /** Told of what must not happen: the caller gets a plain 500, or a closed connection. */
   readonly onFault: (fault: unknown) => void
   /** How many bytes of telemetry are kept for reading, of all hubs together; 256 MiB if not said. */
-  readonly telemetryBytes?: number
+  readonly telemetryBytes?: number | undefined
   readonly database?: DatabaseOptions
 }
 

@@ -48,7 +48,7 @@ export function messagedDevices(database: Database, hub: string): Set<string> {
 /** How many messages wait for the device. */
 export function pendingMessages({ database, name, clock, messaged }: Hub, deviceId: string): number {
   if (!messaged.has(deviceId)) return 0
-  return Number(database.get(count, [name, deviceId, clock()])?.pending)
+  return Number(database.get(count, [name, deviceId, clock()])?.['pending'])
 }
 
 /** Queue a message; settles when it is durable. Refuses with DeviceMaximumQueueDepthExceeded, MessageTooLarge, DeviceNotFound. */
@@ -106,8 +106,8 @@ export async function purgeDeviceBound(hub: Hub, deviceId: string): Promise<numb
 
 function deviceBound(row: Row): DeviceBound {
   return {
-    sequence: Number(row.sequence),
-    properties: String(row.properties),
-    body: row.body instanceof Uint8Array ? Buffer.from(row.body) : Buffer.alloc(0),
+    sequence: Number(row['sequence']),
+    properties: String(row['properties']),
+    body: row['body'] instanceof Uint8Array ? Buffer.from(row['body']) : Buffer.alloc(0),
   }
 }

@@ -5,18 +5,18 @@ import { Key } from './key.ts'
 
 /** What a PUT or a bulk item asks an identity to be; absent members keep what is there, or get their default. */
 export interface IdentityRequest {
-  readonly status?: Status
-  readonly statusReason?: string | null
-  readonly edge?: boolean
-  readonly scope?: string
-  readonly parentScopes?: readonly string[]
-  readonly managedBy?: string
-  readonly authentication?: AuthenticationRequest
+  readonly status?: Status | undefined
+  readonly statusReason?: string | null | undefined
+  readonly edge?: boolean | undefined
+  readonly scope?: string | undefined
+  readonly parentScopes?: readonly string[] | undefined
+  readonly managedBy?: string | undefined
+  readonly authentication?: AuthenticationRequest | undefined
 }
 
 export type AuthenticationRequest =
-  | { readonly type: 'sas'; readonly primary?: Key; readonly secondary?: Key }
-  | { readonly type: 'selfSigned'; readonly primary?: string; readonly secondary?: string }
+  | { readonly type: 'sas'; readonly primary?: Key | undefined; readonly secondary?: Key | undefined }
+  | { readonly type: 'selfSigned'; readonly primary?: string | undefined; readonly secondary?: string | undefined }
   | { readonly type: 'none' }
 
 const identifier = /^[A-Za-z0-9\-:.+%_#*?!(),=@;$']{1,128}$/
@@ -32,13 +32,13 @@ export function identityName(text: unknown, what: 'deviceId' | 'moduleId'): stri
 /** Read the members of an identity; refuses with ArgumentInvalid. */
 export function identityRequest(body: JsonObject): IdentityRequest {
   return {
-    status: status(body.status),
-    statusReason: body.statusReason === null ? null : optionalText(body.statusReason, 'statusReason'),
-    edge: edge(body.capabilities),
-    scope: optionalText(body.deviceScope, 'deviceScope'),
-    parentScopes: parentScopes(body.parentScopes),
-    managedBy: optionalText(body.managedBy, 'managedBy'),
-    authentication: authentication(body.authentication),
+    status: status(body['status']),
+    statusReason: body['statusReason'] === null ? null : optionalText(body['statusReason'], 'statusReason'),
+    edge: edge(body['capabilities']),
+    scope: optionalText(body['deviceScope'], 'deviceScope'),
+    parentScopes: parentScopes(body['parentScopes']),
+    managedBy: optionalText(body['managedBy'], 'managedBy'),
+    authentication: authentication(body['authentication']),
   }
 }
 
@@ -60,15 +60,16 @@ export function settle(request: AuthenticationRequest | undefined, before: Authe
 function authentication(value: Json | undefined): AuthenticationRequest | undefined {
   if (value === undefined || value === null) return undefined
   if (!isJsonObject(value)) throw new HubRefusal('ArgumentInvalid', 'authentication is not an object')
-  const keys = isJsonObject(value.symmetricKey) ? value.symmetricKey : {}
-  const thumbprints = isJsonObject(value.x509Thumbprint) ? value.x509Thumbprint : {}
-  const type = optionalText(value.type, 'authentication type') ?? (thumbprints.primaryThumbprint ? 'selfSigned' : 'sas')
+  const keys = isJsonObject(value['symmetricKey']) ? value['symmetricKey'] : {}
+  const thumbprints = isJsonObject(value['x509Thumbprint']) ? value['x509Thumbprint'] : {}
+  const type =
+    optionalText(value['type'], 'authentication type') ?? (thumbprints['primaryThumbprint'] ? 'selfSigned' : 'sas')
   switch (type.toLowerCase()) {
     case 'sas':
-      return { type: 'sas', primary: key(keys.primaryKey), secondary: key(keys.secondaryKey) }
+      return { type: 'sas', primary: key(keys['primaryKey']), secondary: key(keys['secondaryKey']) }
     case 'selfsigned': {
-      const primary = print(thumbprints.primaryThumbprint)
-      const secondary = print(thumbprints.secondaryThumbprint)
+      const primary = print(thumbprints['primaryThumbprint'])
+      const secondary = print(thumbprints['secondaryThumbprint'])
       if (primary || secondary) return { type: 'selfSigned', primary, secondary }
       throw new HubRefusal('ArgumentInvalid', 'selfSigned authentication needs a thumbprint')
     }
@@ -103,7 +104,7 @@ function status(value: Json | undefined): Status | undefined {
 }
 
 function edge(capabilities: Json | undefined): boolean | undefined {
-  const value = isJsonObject(capabilities) ? capabilities.iotEdge : undefined
+  const value = isJsonObject(capabilities) ? capabilities['iotEdge'] : undefined
   if (value === undefined || value === null) return undefined
   if (typeof value === 'boolean') return value
   throw new HubRefusal('ArgumentInvalid', 'capabilities.iotEdge is neither true nor false')

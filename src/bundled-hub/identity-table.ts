@@ -73,7 +73,7 @@ export function modulesOf(database: Database, hub: string, device: string): Iden
 /** How many devices there are, and how many of them are enabled. */
 export function countDevices(database: Database, hub: string): { total: number; enabled: number } {
   const row = database.get(count, [hub])
-  return { total: Number(row?.total), enabled: Number(row?.enabled) }
+  return { total: Number(row?.['total']), enabled: Number(row?.['enabled']) }
 }
 
 /** Insert unless the name is taken; the caller expects one change. */
@@ -157,32 +157,32 @@ function registered(row: Row): Registered {
 
 function storedIdentity(row: Row): Identity {
   return {
-    deviceId: String(row.device),
-    moduleId: String(row.module),
-    generation: String(row.generation),
-    revision: Number(row.revision),
-    etag: String(row.etag),
-    status: row.status === 'enabled' ? 'enabled' : 'disabled',
-    statusReason: optional(row.status_reason),
-    statusUpdated: Number(row.status_updated),
+    deviceId: String(row['device']),
+    moduleId: String(row['module']),
+    generation: String(row['generation']),
+    revision: Number(row['revision']),
+    etag: String(row['etag']),
+    status: row['status'] === 'enabled' ? 'enabled' : 'disabled',
+    statusReason: optional(row['status_reason']),
+    statusUpdated: Number(row['status_updated']),
     authentication: storedAuthentication(row),
-    edge: row.edge === 1,
-    scope: optional(row.scope),
-    parentScopes: JSON.parse(String(row.parent_scopes)) as string[],
-    managedBy: optional(row.managed_by),
-    connectionUpdated: Number(row.connection_updated),
-    lastActivity: Number(row.last_activity),
+    edge: row['edge'] === 1,
+    scope: optional(row['scope']),
+    parentScopes: JSON.parse(String(row['parent_scopes'])) as string[],
+    managedBy: optional(row['managed_by']),
+    connectionUpdated: Number(row['connection_updated']),
+    lastActivity: Number(row['last_activity']),
   }
 }
 
 function storedAuthentication(row: Row): Authentication {
-  const primary = optional(row.primary_credential)
-  const secondary = optional(row.secondary_credential)
-  if (row.authentication === 'selfSigned') return { type: 'selfSigned', primary, secondary }
-  if (row.authentication !== 'sas') return { type: 'none' }
+  const primary = optional(row['primary_credential'])
+  const secondary = optional(row['secondary_credential'])
+  if (row['authentication'] === 'selfSigned') return { type: 'selfSigned', primary, secondary }
+  if (row['authentication'] !== 'sas') return { type: 'none' }
   if (primary !== undefined && secondary !== undefined)
     return { type: 'sas', primary: Key.stored(primary), secondary: Key.stored(secondary) }
-  throw new Error(`${clientOf({ deviceId: String(row.device), moduleId: String(row.module) })} has lost its keys`)
+  throw new Error(`${clientOf({ deviceId: String(row['device']), moduleId: String(row['module']) })} has lost its keys`)
 }
 
 function optional(value: Row[string] | undefined): string | undefined {

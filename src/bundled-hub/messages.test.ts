@@ -16,7 +16,7 @@ test('a device sends over HTTPS with its own token, and what it sent is read out
   assert.equal((await ask(hub, 'POST', '/devices/d/messages/events', { t: 21 }, { headers })).status, 204)
   const [message] = await sent(hub, 'd')
   assert.deepEqual(message, {
-    position: message?.position,
+    position: message?.['position'],
     enqueuedTime: '2031-03-02T10:00:01.000Z',
     systemProperties: { '$.mid': 'm-1' },
     properties: { colour: 'dark red' },
@@ -53,7 +53,7 @@ test('telemetry is read on from a position, and the oldest is forgotten when the
     kept.map(({ body }) => String(body).at(-1)),
     ['6', '7', '8', '9'],
   )
-  const after = String(kept[1]?.position)
+  const after = String(kept[1]?.['position'])
   assert.deepEqual(await sent(hub, 'd', { after }), kept.slice(2))
   assert.deepEqual(await sent(hub, 'd', { after, top: '1' }), kept.slice(2, 3))
   const nonsense = await ask(hub, 'GET', '/devices/d/messages/events', undefined, { query: { after: 'x' } })
@@ -68,7 +68,7 @@ test('a message to a device that is not there, or with a broken expiry, is refus
   assert.equal(await send('nobody'), 404)
   assert.equal(await send('d', { 'iothub-expiry': 'soon' }), 400)
   assert.equal(await send('d'), 204)
-  assert.equal(object(await ask(hub, 'GET', '/devices/d')).cloudToDeviceMessageCount, 1)
+  assert.equal(object(await ask(hub, 'GET', '/devices/d'))['cloudToDeviceMessageCount'], 1)
 })
 
 test('a method that makes no sense is refused, and one for a device that is away is 404103 at once', async () => {
@@ -83,7 +83,7 @@ test('a method that makes no sense is refused, and one for a device that is away
   assert.equal((await invoke({ methodName: 'a' }, 'nobody')).headers?.['iothub-errorcode'], 'DeviceNotFound')
   const away = await invoke({ methodName: 'a' })
   assert.equal(away.status, 404)
-  assert.match(String(object(away).Message), /"errorCode":404103/)
+  assert.match(String(object(away)['Message']), /"errorCode":404103/)
 })
 
 test('a key is not shown by printing, JSON or a message', () => {
@@ -100,5 +100,5 @@ async function deviceToken(hub: BundledHub, deviceId: string): Promise<string> {
 async function sent(hub: BundledHub, deviceId: string, query = {}): Promise<JsonObject[]> {
   const answer = await ask(hub, 'GET', `/devices/${deviceId}/messages/events`, undefined, { query })
   assert.equal(answer.status, 200)
-  return object(answer).messages as JsonObject[]
+  return object(answer)['messages'] as JsonObject[]
 }

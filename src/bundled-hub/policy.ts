@@ -29,16 +29,16 @@ const insert =
 
 /** The hub's policies; made, with keys of their own, when the hub is opened for the first time (`made`), and kept. */
 export async function openPolicies(database: Database, hub: string): Promise<{ policies: Policies; made: boolean }> {
-  const known = new Set(database.all(read, [hub]).map((row) => row.name))
+  const known = new Set(database.all(read, [hub]).map((row) => row['name']))
   const missing = builtIn.filter(([name]) => !known.has(name))
   if (missing.length > 0) await database.write(missing.map(([name, rights]) => insertion(hub, name, rights)))
   const policies = new Map(
     database.all(read, [hub]).map((row): [string, Policy] => [
-      String(row.name).toLowerCase(),
+      String(row['name']).toLowerCase(),
       {
-        name: String(row.name),
-        rights: new Set(String(row.rights).split(', ').filter(isRight)),
-        keys: [Key.stored(String(row.primary_key)), Key.stored(String(row.secondary_key))],
+        name: String(row['name']),
+        rights: new Set(String(row['rights']).split(', ').filter(isRight)),
+        keys: [Key.stored(String(row['primary_key'])), Key.stored(String(row['secondary_key']))],
       },
     ]),
   )

@@ -36,7 +36,7 @@ export class Telemetry {
   constructor(database: Database, capacity: number) {
     this.#database = database
     this.#capacity = capacity
-    this.#position = Number(database.get(last)?.position ?? 0)
+    this.#position = Number(database.get(last)?.['position'] ?? 0)
   }
 
   /** Keep a message; settles when it is durable. */
@@ -56,11 +56,11 @@ export class Telemetry {
 
 function message(row: Row): TelemetryMessage {
   return {
-    position: Number(row.position),
-    deviceId: String(row.device),
-    moduleId: String(row.module),
-    enqueued: Number(row.enqueued),
-    properties: String(row.properties),
-    body: row.body instanceof Uint8Array ? Buffer.from(row.body) : Buffer.alloc(0),
+    position: Number(row['position']),
+    deviceId: String(row['device']),
+    moduleId: String(row['module']),
+    enqueued: Number(row['enqueued']),
+    properties: String(row['properties']),
+    body: row['body'] instanceof Uint8Array ? Buffer.from(row['body']) : Buffer.alloc(0),
   }
 }

@@ -6,11 +6,11 @@ const added = new Set(['$version', '$metadata', '$lastUpdated', '$lastUpdatedVer
 
 /** Read `{tags, properties: {desired, reported}}`; refuses with ArgumentInvalid. What a GET added is left out. */
 export function twinChange(body: JsonObject): TwinChange {
-  const properties = part(body.properties, 'properties') ?? {}
+  const properties = part(body['properties'], 'properties') ?? {}
   return {
-    tags: part(body.tags, 'tags'),
-    desired: collection(properties.desired, 'desired'),
-    reported: collection(properties.reported, 'reported'),
+    tags: part(body['tags'], 'tags'),
+    desired: collection(properties['desired'], 'desired'),
+    reported: collection(properties['reported'], 'reported'),
   }
 }
 

@@ -23,9 +23,9 @@ export interface Twin {
 
 /** What a writer wants changed; absent parts stay. */
 export interface TwinChange {
-  readonly tags?: JsonObject
-  readonly desired?: JsonObject
-  readonly reported?: JsonObject
+  readonly tags?: JsonObject | undefined
+  readonly desired?: JsonObject | undefined
+  readonly reported?: JsonObject | undefined
 }
 
 /** The twin every identity is born with: versions are 1. [service-wire §13.3] */
@@ -109,18 +109,18 @@ export function twinParameters({ version, modelId, tags, desired, reported }: Tw
 /** The twin that a row holds. */
 export function storedTwin(row: Row): Twin {
   return {
-    version: Number(row.twin_version),
-    modelId: String(row.model_id),
-    tags: storedObject(row.tags),
+    version: Number(row['twin_version']),
+    modelId: String(row['model_id']),
+    tags: storedObject(row['tags']),
     desired: {
-      properties: storedObject(row.desired),
-      metadata: storedObject(row.desired_metadata),
-      version: Number(row.desired_version),
+      properties: storedObject(row['desired']),
+      metadata: storedObject(row['desired_metadata']),
+      version: Number(row['desired_version']),
     },
     reported: {
-      properties: storedObject(row.reported),
-      metadata: storedObject(row.reported_metadata),
-      version: Number(row.reported_version),
+      properties: storedObject(row['reported']),
+      metadata: storedObject(row['reported_metadata']),
+      version: Number(row['reported_version']),
     },
   }
 }

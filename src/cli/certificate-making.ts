@@ -16,7 +16,7 @@ export interface Making {
   readonly ca: boolean
   readonly days: number
   /** Absent: self-signed. */
-  readonly issuer?: Issuer
+  readonly issuer?: Issuer | undefined
 }
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }

@@ -8,12 +8,12 @@ export interface Exchange {
   readonly host: string
   readonly port: number
   /** The name that the certificate has to be good for, where it is not the host's. */
-  readonly servername?: string
+  readonly servername?: string | undefined
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
-  readonly body?: string
+  readonly body?: string | undefined
   /** PEM; absent: what the system trusts. */
-  readonly ca?: string
+  readonly ca?: string | undefined
   /** A client certificate with its intermediates, and its key, PEM. */
   readonly cert?: string
   readonly key?: string

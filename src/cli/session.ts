@@ -22,7 +22,7 @@ export interface Instance extends Json {
 
 export interface CallOptions {
   readonly body?: unknown
-  readonly ifMatch?: string
+  readonly ifMatch?: string | undefined
   readonly headers?: Readonly<Record<string, string>>
 }
 

@@ -15,7 +15,7 @@ const slots = ['primary', 'secondary'] as const
 export interface AttestationContext {
   readonly kind: Enrollment['kind']
   /** The mechanism that is being replaced: what the request leaves out or shows only as `info` is kept from it. */
-  readonly stored?: AttestationMechanism
+  readonly stored?: AttestationMechanism | undefined
   readonly newKey: () => Secret
 }
 

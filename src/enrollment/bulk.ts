@@ -24,7 +24,7 @@ export interface BulkOutcome {
   readonly json: JsonObject
   /** How many items were done. */
   readonly done: number
-  readonly changes: readonly { readonly before?: Enrollment; readonly after?: Enrollment }[]
+  readonly changes: readonly { readonly before?: Enrollment | undefined; readonly after?: Enrollment }[]
 }
 
 const mostItems = 10
@@ -58,7 +58,7 @@ export async function runBulk<E extends Enrollment>(
   instance: Instance,
 ): Promise<BulkOutcome> {
   const errors: JsonObject[] = []
-  const changes: { before?: Enrollment; after?: Enrollment }[] = []
+  const changes: { before?: Enrollment | undefined; after?: Enrollment }[] = []
   for (const { id, record } of items) {
     try {
       changes.push(await runItem(kind, mode, id, record, instance))
@@ -82,7 +82,7 @@ async function runItem<E extends Enrollment>(
   id: string,
   record: JsonObject,
   instance: Instance,
-): Promise<{ before?: Enrollment; after?: Enrollment }> {
+): Promise<{ before?: Enrollment | undefined; after?: Enrollment }> {
   switch (mode) {
     case 'create':
       return putEnrollment(kind, id, record, 'none', instance)

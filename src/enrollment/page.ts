@@ -25,7 +25,7 @@ export interface PageRequest {
   readonly query: string
   /** Most records on the page. */
   readonly limit: number
-  readonly continuation?: string
+  readonly continuation?: string | undefined
 }
 
 export interface Page {
@@ -35,7 +35,7 @@ export interface Page {
   /** Whether the items are whole records, and not columns or counts. */
   readonly whole: boolean
   /** Why everything is listed, although the query said something else. */
-  readonly notUnderstood?: string
+  readonly notUnderstood?: string | undefined
 }
 
 /** Records read for one page before it is cut short, and for one aggregate before it is refused. */

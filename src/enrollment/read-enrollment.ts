@@ -17,7 +17,7 @@ export type EnrollmentDraft = Draft<IndividualEnrollment> | Draft<EnrollmentGrou
 /** What a request for an enrollment is read against. */
 export interface ReadingContext<E extends Enrollment> {
   /** The record that is being replaced: secrets which the request leaves out are kept from it. */
-  readonly stored?: E
+  readonly stored?: E | undefined
   readonly newKey: () => Secret
   readonly rules: EnrollmentRules
 }

@@ -13,7 +13,7 @@ export interface LinkHealth {
   /** The hub's own words, or why there were none. */
   readonly detail: string
   /** Milliseconds there and back, as last measured. */
-  readonly latency?: number
+  readonly latency?: number | undefined
 }
 
 /** Watches every call to the linked hubs, spares those that cannot answer, and keeps to what they take. */
@@ -47,7 +47,7 @@ const longestPause = 30_000
 const longestRetryAfter = 300
 
 interface Link extends LinkHealth {
-  readonly budget?: WriteBudget
+  readonly budget?: WriteBudget | undefined
   readonly failures: number
   /** No call is made before this moment of the monotonic clock, but the one that tries. */
   readonly closedUntil: number

@@ -41,15 +41,15 @@ export interface Authentication extends JsonObject {
 }
 
 export interface Twin extends JsonObject {
-  readonly tags?: JsonObject
-  readonly properties?: { readonly desired?: JsonObject; readonly reported?: JsonObject }
+  readonly tags?: JsonObject | undefined
+  readonly properties?: { readonly desired?: JsonObject | undefined; readonly reported?: JsonObject | undefined }
 }
 
 /** A twin's content, without versions and metadata. */
 export interface TwinData {
-  readonly tags?: JsonObject
-  readonly desired?: JsonObject
-  readonly reported?: JsonObject
+  readonly tags?: JsonObject | undefined
+  readonly desired?: JsonObject | undefined
+  readonly reported?: JsonObject | undefined
 }
 
 export interface HubRequest {

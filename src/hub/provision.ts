@@ -18,7 +18,7 @@ export interface HubDevice {
   /** The hub had the identity before. */
   readonly existed: boolean
   /** The key of an identity that authenticates by one. */
-  readonly primaryKey?: Secret
+  readonly primaryKey?: Secret | undefined
 }
 
 /** How often a hub's operator may change the identity between our reading and our writing. */

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import * as x509 from '@peculiar/x509'
 import type { Clock } from '../base/time.ts'
 import { ConfigurationError } from './configuration.ts'
-import { type KeyPair, type KeyPairFiles, readKeyPair, writeKeyPair } from './key-pair.ts'
+import { type KeptKeyPair, type KeyPair, type KeyPairFiles, readKeyPair, writeKeyPair } from './key-pair.ts'
 
 /** What the device ports serve with. */
 export interface ServerCertificate {
@@ -14,11 +14,11 @@ export interface ServerCertificate {
   /** PEM. */
   readonly certificate: string
   /** The same names with an RSA key, for clients that know no other; absent where the operator's own certificate has none. */
-  readonly rsa?: KeyPair
+  readonly rsa?: KeyPair | undefined
   /** The file that clients trust it by. */
   readonly caFile: string
   /** What an operator should mend. */
-  readonly warning?: string
+  readonly warning?: string | undefined
 }
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
@@ -63,8 +63,8 @@ export async function serverCertificate(
 
 interface Issuer {
   readonly certificate: string
-  /** Absent: nothing can be made anew. */
-  readonly key?: string
+  /** Undefined: nothing can be made anew. */
+  readonly key: string | undefined
   readonly files: KeyPairFiles
 }
 
@@ -72,11 +72,11 @@ interface Issuer {
 async function currentPair(
   of: KeyAlgorithm,
   files: KeyPairFiles,
-  { certificate, key }: Partial<KeyPair>,
+  { certificate, key }: KeptKeyPair,
   ca: Issuer,
   names: readonly string[],
   now: number,
-): Promise<{ readonly pair?: KeyPair; readonly lacks?: string }> {
+): Promise<{ readonly pair?: KeyPair | undefined; readonly lacks?: string | undefined }> {
   if (certificate !== undefined) demandIssuer(certificate, ca.certificate, files, ca.files)
   if (certificate !== undefined && key !== undefined) {
     const lacks = lacking(certificate, names, now)
@@ -97,9 +97,9 @@ function filesOf(folder: string, name: string): KeyPairFiles {
 async function authority(
   files: KeyPairFiles,
   serverFiles: KeyPairFiles,
-  server: Partial<KeyPair>,
+  server: KeptKeyPair,
   now: number,
-): Promise<{ readonly certificate: string; readonly key?: string }> {
+): Promise<{ readonly certificate: string; readonly key: string | undefined }> {
   const { certificate, key } = readKeyPair(files, 'the CA')
   if (certificate !== undefined) return { certificate, key }
   const trusted = `devices trust this certificate, so put it back from your backup`
@@ -125,7 +125,7 @@ function demandIssuer(certificate: string, ca: string, files: KeyPairFiles, caFi
   )
 }
 
-function withoutKey({ key, certificate }: KeyPairFiles, ca: Partial<KeyPair>): string | undefined {
+function withoutKey({ key, certificate }: KeyPairFiles, ca: KeptKeyPair): string | undefined {
   if (ca.key !== undefined) return undefined
   return `${key} is missing: put it back from your backup. Without it the server's certificate cannot be made anew, and a new CA is not made in the place of ${certificate}, which devices trust`
 }

@@ -16,8 +16,14 @@ export interface KeyPair {
   readonly key: string
 }
 
+/** What there is of a pair. */
+export interface KeptKeyPair {
+  readonly certificate: string | undefined
+  readonly key: string | undefined
+}
+
 /** What there is of the pair. Throws ConfigurationError, with the names, where a file cannot be used or they do not fit. */
-export function readKeyPair(files: KeyPairFiles, whose: string): Partial<KeyPair> {
+export function readKeyPair(files: KeyPairFiles, whose: string): KeptKeyPair {
   finishWriting(files)
   const certificate = existsSync(files.certificate) ? readCertificate(files.certificate, whose) : undefined
   const key = existsSync(files.key) ? readKey(files.key, whose) : undefined

@@ -61,14 +61,14 @@ export interface Decision {
   readonly asked?: 'connect' | 'poll' | 'lookup'
   readonly attestation: string
   /** The proof as it was sent, told without what is secret of it; absent where an earlier run took it. */
-  readonly presented?: string
+  readonly presented?: string | undefined
   readonly findings: readonly Finding[]
   readonly outcome: 'assigned' | 'assigning' | 'failed' | 'disabled' | 'challenged' | 'refused' | 'fault'
   /** The first check that failed, whether it refused the attempt or ended its operation. */
-  readonly reason?: RefusalReason
+  readonly reason?: RefusalReason | undefined
   /** What was expected and what was found. */
-  readonly detail?: string
-  readonly assignedHub?: string
+  readonly detail?: string | undefined
+  readonly assignedHub?: string | undefined
   readonly milliseconds: number
   /** More attempts that ended so shortly before, and were counted only. */
   readonly alike?: number

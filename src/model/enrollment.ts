@@ -10,18 +10,18 @@ export type Enrollment = IndividualEnrollment | EnrollmentGroup
 interface Entry {
   readonly attestation: AttestationMechanism
   readonly provisioningStatus: 'enabled' | 'disabled'
-  readonly capabilities?: { readonly iotEdge: boolean }
-  readonly initialTwin?: InitialTwin
-  readonly reprovisionPolicy?: ReprovisionPolicy
+  readonly capabilities?: { readonly iotEdge: boolean } | undefined
+  readonly initialTwin?: InitialTwin | undefined
+  readonly reprovisionPolicy?: ReprovisionPolicy | undefined
   /** Absent: the service's policy applies. */
-  readonly allocationPolicy?: AllocationPolicyName
+  readonly allocationPolicy?: AllocationPolicyName | undefined
   /** Host names; absent or empty: all linked hubs. */
-  readonly iotHubs?: readonly string[]
+  readonly iotHubs?: readonly string[] | undefined
   /** The older way to say static with one hub. [service-wire §9.2] */
-  readonly iotHubHostName?: string
-  readonly customAllocationDefinition?: { readonly webhookUrl: string; readonly apiVersion: string }
+  readonly iotHubHostName?: string | undefined
+  readonly customAllocationDefinition?: { readonly webhookUrl: string; readonly apiVersion: string } | undefined
   /** Newer previews; stored and echoed. */
-  readonly credentialPolicyName?: string
+  readonly credentialPolicyName?: string | undefined
   readonly etag: Etag
   readonly createdDateTimeUtc: Timestamp
   readonly lastUpdatedDateTimeUtc: Timestamp
@@ -30,8 +30,8 @@ interface Entry {
 export interface IndividualEnrollment extends Entry {
   readonly kind: 'individual'
   readonly registrationId: RegistrationId
-  readonly deviceId?: DeviceId
-  readonly optionalDeviceInformation?: JsonObject
+  readonly deviceId?: DeviceId | undefined
+  readonly optionalDeviceInformation?: JsonObject | undefined
 }
 
 export interface EnrollmentGroup extends Entry {

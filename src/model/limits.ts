@@ -46,6 +46,6 @@ export const generousLimits: Limits = {
 export const presets = { generous: generousLimits, azure: azureLimits } as const
 
 /** The limits of an instance: its own over the deployment's. */
-export function limitsOf({ limits }: { readonly limits?: Partial<Limits> }, usual: Limits): Limits {
+export function limitsOf({ limits }: { readonly limits?: Partial<Limits> | undefined }, usual: Limits): Limits {
   return { ...usual, ...limits }
 }

@@ -145,7 +145,12 @@ export class Refusal extends Error {
   constructor(
     reason: RefusalReason,
     detail: string,
-    options: { said?: string; as?: RefusalReason; retryAfter?: number; info?: Readonly<Record<string, string>> } = {},
+    options: {
+      said?: string
+      as?: RefusalReason
+      retryAfter?: number | undefined
+      info?: Readonly<Record<string, string>>
+    } = {},
   ) {
     super(`${reason}: ${detail}`)
     this.reason = reason

@@ -19,15 +19,15 @@ export interface Assignment {
  */
 export interface Registration {
   readonly registrationId: RegistrationId
-  readonly enrollmentGroupId?: string
+  readonly enrollmentGroupId?: string | undefined
   readonly attestationType: AttestationMechanism['type']
   readonly status: 'assigning' | 'assigned' | 'failed' | 'disabled'
-  readonly assignment?: Assignment
-  readonly failure?: Failure
+  readonly assignment?: Assignment | undefined
+  readonly failure?: Failure | undefined
   /** Begun and not ended: whoever takes up the device's registration finishes it first. */
-  readonly placement?: Placement
+  readonly placement?: Placement | undefined
   /** From custom allocation. */
-  readonly payload?: Json
+  readonly payload?: Json | undefined
   readonly createdDateTimeUtc: Timestamp
   readonly lastUpdatedDateTimeUtc: Timestamp
   readonly etag: Etag
@@ -47,10 +47,10 @@ export interface Placement {
   /** The hub that loses the device. */
   readonly from?: string
   /** What the device had there: tags, desired and reported properties. */
-  readonly twin?: JsonObject
+  readonly twin?: JsonObject | undefined
   /** From custom allocation. */
-  readonly initialTwin?: InitialTwin
-  readonly payload?: Json
+  readonly initialTwin?: InitialTwin | undefined
+  readonly payload?: Json | undefined
 }
 
 /** Why a registration ended `failed`, as the device and the operator see it. */
@@ -68,7 +68,7 @@ export interface Operation {
   /** The state that a poll is answered with; absent while assigning. */
   readonly result?: OperationResult
   /** What is needed to run the operation to its end after a restart; present only while assigning. */
-  readonly resume?: Json
+  readonly resume?: Json | undefined
   readonly createdAt: number
   /** Seconds after which to ask again, where that is not as usual; never stored. */
   readonly retryAfter?: number
@@ -78,5 +78,5 @@ export interface Operation {
 export interface OperationResult {
   readonly registration: Registration
   /** TPM: the hub key wrapped for this device, base64. [device-wire §5.4] */
-  readonly authenticationKey?: string
+  readonly authenticationKey?: string | undefined
 }

@@ -59,7 +59,7 @@ export interface LinkedHub {
   readonly keyName: string
   readonly key: Secret
   /** The key before it, which is tried where the hub refuses the present one, so that a rotation refuses no device. */
-  readonly previousKey?: Secret
+  readonly previousKey?: Secret | undefined
   readonly location: string
   /** 0 to 1000; a hub of weight 0 gets a device by hash only where all have it. */
   readonly allocationWeight: number

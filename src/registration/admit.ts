@@ -17,15 +17,15 @@ export interface DeviceRequest {
   readonly apiVersion: string | undefined
   readonly credential: Credential
   /** The ID that the body repeats, where it does. */
-  readonly bodyRegistrationId?: string
-  readonly payload?: Json
+  readonly bodyRegistrationId?: string | undefined
+  readonly payload?: Json | undefined
   readonly protocol: Protocol
   /** The SDK as it names itself. */
   readonly userAgent: string
   readonly remoteAddress: string
   readonly trackingId: string
   /** Of the connection that it came on; absent: nobody wants to know. */
-  readonly standing?: Standing
+  readonly standing?: Standing | undefined
 }
 
 const apiVersionShape = /^\d{4}-\d{2}-\d{2}(-preview)?$/

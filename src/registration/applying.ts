@@ -14,11 +14,11 @@ import type { PlacementLog } from './placement-log.ts'
 /** From the hub: the identity the device has there. */
 export interface Provisioned {
   readonly assignment: Assignment
-  readonly payload?: Json
+  readonly payload?: Json | undefined
   /** Wrapped for the device, base64; only where it has no other way to know its hub key. */
-  readonly authenticationKey?: string
+  readonly authenticationKey?: string | undefined
   /** What could not be removed now. */
-  readonly orphan?: Orphan
+  readonly orphan?: Orphan | undefined
 }
 
 /** What applying a plan works with. */
@@ -27,7 +27,7 @@ export interface ApplyDependencies {
   readonly hubs: Hubs
   readonly attestation: AttestationKinds
   /** Hears of every step that was taken at a hub or in the store, before the next one. */
-  readonly onStep?: (step: Step) => Promise<void> | void
+  readonly onStep?: ((step: Step) => Promise<void> | void) | undefined
 }
 
 /** Between any two of these the process may die. */

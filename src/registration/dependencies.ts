@@ -16,7 +16,7 @@ export interface RegistrationDependencies extends Clocks {
   /** Milliseconds for which an operation, once begun or resumed, waits for a hub that throttles or does not answer. */
   readonly patience: number
   /** Hears of every step of a placement before the next is taken. */
-  readonly onStep?: (step: Step) => Promise<void> | void
+  readonly onStep?: ((step: Step) => Promise<void> | void) | undefined
   /** Milliseconds that a register call may take to be answered with its outcome; after that, `assigning`. 0: always. */
   readonly shortWait: number
   /** What instances and devices may do; absent: anything. */

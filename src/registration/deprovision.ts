@@ -24,7 +24,7 @@ export interface Deprovisioned {
   readonly registration: 'deleted' | 'absent'
   /** `later`: the hub does not answer; the identity is removed as soon as it does. */
   readonly identity: 'kept' | 'disabled' | 'removed' | 'absent' | 'later' | 'unlinked'
-  readonly assignedHub?: string
+  readonly assignedHub?: string | undefined
 }
 
 /** What deprovisioning works with. */

@@ -36,17 +36,17 @@ interface Run {
   readonly purpose: string
   readonly ended: Promise<Operation>
   /** The device was told `assigning`: settles when the store knows. */
-  promised?: Promise<void>
+  promised?: Promise<void> | undefined
   /** The end is being written; nothing else may be written of it any more. */
   ending: boolean
   /** When it is its turn, by the monotonic clock, where it has to wait for that. */
-  readonly startsAt?: number
+  readonly startsAt?: number | undefined
 }
 
 /** An operation that has come to its end, and what it left behind to be removed. */
 export interface Ended {
   readonly ended: Operation
-  readonly orphan?: Operation
+  readonly orphan?: Operation | undefined
 }
 
 /** Run one operation to its end; `beforeEnd` is awaited before the end is written. */

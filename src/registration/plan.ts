@@ -28,9 +28,9 @@ export type Allocated =
 interface Given {
   readonly hub: LinkedHub
   /** Instead of the enrollment's, where custom allocation gave one. */
-  readonly initialTwin?: InitialTwin
+  readonly initialTwin?: InitialTwin | undefined
   /** For the device, from custom allocation. */
-  readonly payload?: Json
+  readonly payload?: Json | undefined
 }
 
 /** Only an external policy would tell, and foresight does not ask it. */

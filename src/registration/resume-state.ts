@@ -7,8 +7,8 @@ export interface ResumeState {
   readonly apiVersion: string
   readonly protocol: Protocol
   readonly remoteAddress: string
-  readonly payload?: Json
-  readonly group?: string
+  readonly payload?: Json | undefined
+  readonly group?: string | undefined
   readonly evidence: JsonObject
 }
 

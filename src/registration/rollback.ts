@@ -14,7 +14,7 @@ export const waitForAnother = 250
 export function rollback(
   placement: Placement | undefined,
   before: Assignment | undefined,
-): { readonly assignment?: Assignment; readonly orphan?: Orphan } {
+): { readonly assignment?: Assignment | undefined; readonly orphan?: Orphan | undefined } {
   if (!placement || placement.kind === 'reset') return { assignment: before }
   const { to, from, phase } = placement
   const { deviceId } = to

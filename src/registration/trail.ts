@@ -18,7 +18,7 @@ export type Attempt = Pick<
   /** Absent: to register. */
   readonly asked?: Decision['asked']
   /** Of the connection that it came on; absent: nobody wants to know. */
-  readonly standing?: Standing
+  readonly standing?: Standing | undefined
 }
 
 /** An instance may have hundreds of groups that were looked at in vain. */

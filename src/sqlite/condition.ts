@@ -7,7 +7,7 @@ export interface Report {
   readonly text: string
   /** The file. */
   readonly path: string
-  readonly errno?: string
+  readonly errno?: string | undefined
 }
 
 /** Milliseconds after which a trouble that lasts is told again. */

@@ -168,7 +168,7 @@ function copyOf(from: string): string {
 async function opened(path: string, acceptLoss = false): Promise<{ notes: number; told: string[] }> {
   const told: string[] = []
   await using database = Database.open(path, migrations, { acceptLoss, tell: ({ text }) => told.push(text) })
-  return { notes: Number(database.get('select count(*) as count from note')?.count), told }
+  return { notes: Number(database.get('select count(*) as count from note')?.['count']), told }
 }
 
 function contents(path: string): unknown {

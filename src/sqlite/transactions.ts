@@ -6,7 +6,7 @@ export interface Write {
   readonly sql: string
   readonly parameters: readonly SQLInputValue[]
   /** The number of rows it must change; another number undoes the whole transaction. */
-  readonly expect?: number
+  readonly expect?: number | undefined
 }
 
 /** What the writing thread is told. */
@@ -17,7 +17,7 @@ export interface ToWriter {
 /** What it answers. */
 export interface FromWriter {
   /** `failed` is the index of the statement that did not meet its expectation, or what failed. */
-  readonly outcomes: readonly { readonly id: number; readonly failed?: number | Cause }[]
+  readonly outcomes: readonly { readonly id: number; readonly failed?: number | Cause | undefined }[]
   /** Why the witness lags behind: what was committed stands all the same. */
-  readonly unwitnessed?: Cause
+  readonly unwitnessed?: Cause | undefined
 }

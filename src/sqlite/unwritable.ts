@@ -6,7 +6,7 @@ export interface Cause {
   /** SQLite's primary result code; absent where it was not SQLite that failed. */
   readonly resultCode?: number
   /** Such as ENOSPC, where it is known. */
-  readonly errno?: string
+  readonly errno?: string | undefined
 }
 
 /**

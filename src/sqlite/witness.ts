@@ -14,7 +14,7 @@ export interface Witness {
   /** How many shared commits it had. */
   readonly commits: number
   /** What the file was when it was closed in good order; absent while it is open. */
-  readonly closed?: FileDigest
+  readonly closed?: FileDigest | undefined
 }
 
 export interface FileDigest {

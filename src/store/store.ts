@@ -125,9 +125,9 @@ export interface Reader {
     readonly find: (
       idScope: IdScope,
       wanted: {
-        readonly registrationId?: string
-        readonly trackingId?: string
-        readonly before?: string
+        readonly registrationId?: string | undefined
+        readonly trackingId?: string | undefined
+        readonly before?: string | undefined
         readonly limit: number
       },
     ) => Promise<readonly KeptDecision[]>

@@ -15,7 +15,7 @@ export interface Device {
 
 /** Who has authenticated. A certificate does not say which instance it is for; the first link does. */
 export interface Identity {
-  readonly device?: Device
+  readonly device?: Device | undefined
   readonly credential: Credential
 }
 

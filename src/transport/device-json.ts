@@ -6,9 +6,9 @@ import { jsonFault, parseJson } from '../base/json.ts'
 
 /** What a register body may say. [device-wire §1.4] */
 export interface RegisterBody {
-  readonly registrationId?: string
-  readonly payload?: Json
-  readonly tpm?: { readonly endorsementKey: Buffer; readonly storageRootKey: Buffer }
+  readonly registrationId?: string | undefined
+  readonly payload?: Json | undefined
+  readonly tpm?: { readonly endorsementKey: Buffer; readonly storageRootKey: Buffer } | undefined
 }
 
 /** Read a register body: nothing and blanks say nothing, unknown members are ignored, null is absent. [device-wire §1.4] */

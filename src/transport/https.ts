@@ -29,7 +29,7 @@ export function deviceHttps(transport: DeviceTransport): HttpApi {
 interface Answer {
   readonly status: number
   readonly json: string
-  readonly retryAfter?: number
+  readonly retryAfter?: number | undefined
   readonly headers?: Readonly<Record<string, string>>
 }
 

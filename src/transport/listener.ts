@@ -30,7 +30,7 @@ export interface Listening<Identity = unknown> {
   /** PEM: the server's certificate and its issuers, without the root. */
   readonly certificate: string
   /** The same with a key of another kind: a client's offer decides which it is served with. */
-  readonly rsa?: { readonly certificate: string; readonly key: string }
+  readonly rsa?: { readonly certificate: string; readonly key: string } | undefined
   readonly addresses: readonly string[]
   readonly ports: { readonly https: Port; readonly mqtt: Port; readonly amqp: Port }
   /** The first that owns a path answers; the last owns whatever is left. */
@@ -45,7 +45,7 @@ export interface Listening<Identity = unknown> {
   /** What all connections together may hold in memory. */
   readonly memory: MemoryBudget
   /** Load balancers that say by the PROXY protocol where a connection came from; absent: there are none. */
-  readonly isProxy?: (address: string) => boolean
+  readonly isProxy?: ((address: string) => boolean) | undefined
   readonly onFault: (fault: unknown) => void
 }
 

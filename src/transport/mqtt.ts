@@ -151,7 +151,7 @@ function session(
 interface Outcome {
   readonly status: number
   readonly json: string
-  readonly retryAfter?: number
+  readonly retryAfter?: number | undefined
 }
 
 interface Request {

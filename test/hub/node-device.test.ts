@@ -44,8 +44,8 @@ for (const [name, webSocket] of [
 
     await device.ask('send', { body: '{"t":21}', properties: { 'hot & wet': 'a=b' }, messageId: 'm-1' })
     const [message] = await telemetryOf(server, deviceId)
-    assert.deepEqual(message?.body, { t: 21 })
-    assert.deepEqual(message?.properties, { 'hot & wet': 'a=b' })
+    assert.deepEqual(message?.['body'], { t: 21 })
+    assert.deepEqual(message?.['properties'], { 'hot & wet': 'a=b' })
     assert.equal(member(message, 'systemProperties', '$.mid'), 'm-1')
 
     await assertMessage(device, deviceId, path)

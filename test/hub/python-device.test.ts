@@ -42,9 +42,9 @@ for (const [name, webSocket] of [
 
     await device.ask('send', { body: '{"t":21}', properties: { colour: 'dark red' }, messageId: 'm-1' })
     const [message] = await telemetryOf(server, deviceId)
-    assert.deepEqual(message?.body, { t: 21 })
-    assert.deepEqual(message?.properties, { colour: 'dark red' })
-    assert.deepEqual(message?.systemProperties, { '$.mid': 'm-1', '$.ct': 'application/json', '$.ce': 'utf-8' })
+    assert.deepEqual(message?.['body'], { t: 21 })
+    assert.deepEqual(message?.['properties'], { colour: 'dark red' })
+    assert.deepEqual(message?.['systemProperties'], { '$.mid': 'm-1', '$.ct': 'application/json', '$.ce': 'utf-8' })
 
     await device.ask('listen')
     const headers = { 'iothub-messageid': 'c-1', 'iothub-app-colour': 'dark red' }

@@ -239,12 +239,12 @@ test('telemetry is acknowledged, kept and read out with its properties, the will
   let messages = await telemetryOf(server, 'teller')
   while (messages.length < 2) messages = await telemetryOf(server, 'teller')
   const [first, last] = messages
-  assert.deepEqual(first?.systemProperties, { '$.mid': '7' })
-  assert.deepEqual(first?.properties, { flag: null, empty: '', 'k x': 'v&', 'mqtt-retain': 'true' })
-  assert.equal(first?.bodyBase64, '/wA=')
-  assert.equal(last?.body, 'gone')
-  assert.equal(member(last?.systemProperties, 'iothub-MessageType'), 'Will')
-  const next = await askHub(server, 'GET', `/devices/teller/messages/events?after=${String(first?.position)}&top=1`)
+  assert.deepEqual(first?.['systemProperties'], { '$.mid': '7' })
+  assert.deepEqual(first?.['properties'], { flag: null, empty: '', 'k x': 'v&', 'mqtt-retain': 'true' })
+  assert.equal(first?.['bodyBase64'], '/wA=')
+  assert.equal(last?.['body'], 'gone')
+  assert.equal(member(last?.['systemProperties'], 'iothub-MessageType'), 'Will')
+  const next = await askHub(server, 'GET', `/devices/teller/messages/events?after=${String(first?.['position'])}&top=1`)
   assert.deepEqual(member(next.json(), 'messages'), [last])
 })
 
@@ -301,7 +301,10 @@ test('a module has a twin, a telemetry topic and desired changes of its own', as
   connection.send({ ...publish(topic, '1'), qos: 1, messageId: 2 })
   await connection.receive('puback')
   const [message] = await telemetryOf(server, 'parent')
-  assert.deepEqual([message?.moduleId, message?.body, message?.systemProperties], ['m', 1, { '$.on': 'out' }])
+  assert.deepEqual(
+    [message?.['moduleId'], message?.['body'], message?.['systemProperties']],
+    ['m', 1, { '$.on': 'out' }],
+  )
   await using device = await open('parent', token(keyIn(edge), 'parent'))
   await askHub(server, 'PUT', '/devices/parent', { status: 'disabled' }, { 'if-match': '*' })
   await Promise.all([connection.closed(), device.closed()])

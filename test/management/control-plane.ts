@@ -37,14 +37,14 @@ export interface CallOptions {
   readonly token?: string | null
   readonly ifMatch?: string
   /** 200, 201 and 204 pass unless this is given. */
-  readonly expect?: number
+  readonly expect?: number | undefined
 }
 
 export interface OperateOptions {
   readonly body?: unknown
   /** Instead of a shared access signature of the owner policy. */
   readonly authorization?: string
-  readonly headers?: Readonly<Record<string, string>>
+  readonly headers?: Readonly<Record<string, string>> | undefined
   readonly expect?: number
 }
 

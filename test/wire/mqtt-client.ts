@@ -109,7 +109,17 @@ export function connectPacket(clientId: string, username: string, password?: str
 
 /** A PUBLISH with QoS 1 unless said; `messageId` matters with QoS 1 and 2 only. */
 export function publishPacket(topic: string, payload = '', options: Partial<IPublishPacket> = {}): IPublishPacket {
-  return { cmd: 'publish', topic, payload, qos: 1, messageId: 7, retain: false, dup: false, ...options }
+  const { qos = 1 } = options
+  return {
+    cmd: 'publish',
+    topic,
+    payload,
+    qos,
+    ...(qos > 0 && { messageId: 7 }),
+    retain: false,
+    dup: false,
+    ...options,
+  }
 }
 
 function isCommand<Command extends Packet['cmd']>(

@@ -22,7 +22,7 @@ export function openSubscriptions(
   client: string,
   clean: boolean,
 ): { store: SubscriptionStore; present: boolean } {
-  const kept = database.get(select, [name, client])?.subscriptions
+  const kept = database.get(select, [name, client])?.['subscriptions']
   const present = !clean && kept !== undefined
   if (clean && kept !== undefined) {
     database.write([{ sql: remove, parameters: [name, client] }]).catch(onFault)

@@ -43,8 +43,8 @@ async function attempt(hub: Hub, item: Json, seen: Set<string>): Promise<JsonObj
     const error = asRefusal(thrown)
     if (!(error instanceof HubRefusal)) throw error
     return {
-      deviceId: typeof object.id === 'string' ? object.id : '',
-      moduleId: typeof object.moduleId === 'string' ? object.moduleId : undefined,
+      deviceId: typeof object['id'] === 'string' ? object['id'] : '',
+      moduleId: typeof object['moduleId'] === 'string' ? object['moduleId'] : undefined,
       errorCode: error.refusal,
       errorStatus: error.message,
     }
@@ -53,7 +53,7 @@ async function attempt(hub: Hub, item: Json, seen: Set<string>): Promise<JsonObj
 
 async function perform(hub: Hub, address: Address, item: JsonObject): Promise<void> {
   const etag = (value: Json | undefined): string => ifMatch(typeof value === 'string' ? value : undefined) ?? ''
-  const importMode = item.importMode ?? 'create'
+  const importMode = item['importMode'] ?? 'create'
   switch (typeof importMode === 'string' ? importMode.toLowerCase() : importMode) {
     case 'create':
       await createIdentity(hub, address, identityRequest(item), twinChange(item))
@@ -62,17 +62,17 @@ async function perform(hub: Hub, address: Address, item: JsonObject): Promise<vo
       await updateIdentity(hub, address, identityRequest(item), '*')
       return
     case 'updateifmatchetag':
-      await updateIdentity(hub, address, identityRequest(item), etag(item.eTag ?? item.etag))
+      await updateIdentity(hub, address, identityRequest(item), etag(item['eTag'] ?? item['etag']))
       return
     case 'delete':
       return deleteIdentity(hub, address, '*')
     case 'deleteifmatchetag':
-      return deleteIdentity(hub, address, etag(item.eTag ?? item.etag))
+      return deleteIdentity(hub, address, etag(item['eTag'] ?? item['etag']))
     case 'updatetwin':
       await patchTwin(hub, address, twinChange(item), '*')
       return
     case 'updatetwinifmatchetag':
-      await patchTwin(hub, address, twinChange(item), etag(item.twinETag ?? item.twinEtag))
+      await patchTwin(hub, address, twinChange(item), etag(item['twinETag'] ?? item['twinEtag']))
       return
     default:
       throw new HubRefusal('ArgumentInvalid', 'importMode is not one that IoT Hub knows')

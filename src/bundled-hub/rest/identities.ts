@@ -20,7 +20,7 @@ export async function putOne(hub: Hub, address: Address, request: HttpRequest): 
   identityName(address.deviceId, 'deviceId')
   if (address.moduleId !== '') identityName(address.moduleId, 'moduleId')
   const body = await bodyObject(request)
-  if (body.deviceId !== undefined && body.deviceId !== address.deviceId) {
+  if (body['deviceId'] !== undefined && body['deviceId'] !== address.deviceId) {
     throw new HubRefusal('ArgumentInvalid', 'deviceId is not the one in the path')
   }
   const wanted = identityRequest(body)

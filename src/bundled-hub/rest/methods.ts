@@ -18,10 +18,10 @@ export async function invokeMethod(hub: Hub, address: Address, request: HttpRequ
   if (typeof methodName !== 'string' || !name.test(methodName)) {
     throw new HubRefusal('ArgumentInvalid', 'methodName is not 1 to 100 characters without /, +, #')
   }
-  const payload = JSON.stringify(body.payload ?? null)
+  const payload = JSON.stringify(body['payload'] ?? null)
   if (Buffer.byteLength(payload) > longestPayload) throw new HubRefusal('MessageTooLarge', 'the payload is too large')
-  const connectTimeout = timeout(body.connectTimeoutInSeconds, 'connectTimeoutInSeconds', 0, 0)
-  const responseTimeout = timeout(body.responseTimeoutInSeconds, 'responseTimeoutInSeconds', 5, 30)
+  const connectTimeout = timeout(body['connectTimeoutInSeconds'], 'connectTimeoutInSeconds', 0, 0)
+  const responseTimeout = timeout(body['responseTimeoutInSeconds'], 'responseTimeoutInSeconds', 5, 30)
   existing(hub, address)
   const connection = await hub.connections.whenTakingMethods(clientOf(address), connectTimeout)
   if (!connection) throw new HubRefusal('DeviceNotOnline', 'the device is not connected, or has no direct methods')

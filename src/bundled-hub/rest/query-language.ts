@@ -39,10 +39,10 @@ function tokens(text: string): Token[] {
     const at = token.lastIndex
     const groups = token.exec(text)?.groups
     if (!groups) throw unexpected(text.slice(at, at + 20).trim())
-    if (groups.text !== undefined) found.push({ kind: 'text', value: unquoted(groups.text) })
-    else if (groups.number !== undefined) found.push({ kind: 'number', value: groups.number })
-    else if (groups.sign !== undefined) found.push({ kind: 'sign', value: groups.sign })
-    else if (groups.word !== undefined) found.push({ kind: 'word', value: groups.word })
+    if (groups['text'] !== undefined) found.push({ kind: 'text', value: unquoted(groups['text']) })
+    else if (groups['number'] !== undefined) found.push({ kind: 'number', value: groups['number'] })
+    else if (groups['sign'] !== undefined) found.push({ kind: 'sign', value: groups['sign'] })
+    else if (groups['word'] !== undefined) found.push({ kind: 'word', value: groups['word'] })
   }
   return found
 }

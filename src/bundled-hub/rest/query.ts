@@ -13,7 +13,7 @@ const batch = 200
 
 /** POST /devices/query: a page of twins; goes on where the continuation of the page before says. [service-wire §13.4] */
 export async function query(hub: Hub, request: HttpRequest): Promise<HttpResponse> {
-  const text = (await bodyObject(request)).query
+  const text = (await bodyObject(request))['query']
   if (typeof text !== 'string') throw new HubRefusal('ArgumentInvalid', 'query is not a text')
   const parsed = parseQuery(text)
   const size = bounded(header(request, 'x-ms-max-item-count'), 'x-ms-max-item-count', pageSize.usual, pageSize.most)

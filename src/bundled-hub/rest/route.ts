@@ -14,7 +14,7 @@ import { getTwin, patch, replace } from './twins.ts'
 export interface Operation {
   readonly right: Right
   /** This device may ask too, with its own credential. */
-  readonly device?: Address
+  readonly device?: Address | undefined
   readonly run: (hub: Hub, request: HttpRequest) => HttpResponse | Promise<HttpResponse>
 }
 

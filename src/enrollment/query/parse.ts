@@ -85,7 +85,7 @@ export function parseQuery(text: string, members: QueryMembers): Query {
     return found
   }
 
-  function selection(): { readonly path?: Path; readonly alias?: string } {
+  function selection(): { readonly path?: Path | undefined; readonly alias?: string | undefined } {
     const counts = isWord('count') && isSymbol('(', tokens[at + 1])
     if (counts) {
       at += 2
@@ -186,7 +186,9 @@ export function parseQuery(text: string, members: QueryMembers): Query {
 const isSymbolToken = (token: Token | undefined) => token?.is === 'symbol'
 
 /** A column is called by its alias, by the last name of its path, or `$1`, `$2`, … by its place. */
-function named(columns: readonly { readonly path?: Path; readonly alias?: string }[]): Selection[] {
+function named(
+  columns: readonly { readonly path?: Path | undefined; readonly alias?: string | undefined }[],
+): Selection[] {
   return columns.map(({ path, alias }, index) =>
     path ? { is: 'path', path, name: alias ?? path.at(-1)! } : { is: 'count', name: alias ?? `$${index + 1}` },
   )

@@ -17,5 +17,5 @@ export interface AdministrativeLine {
   readonly correlationId: string
   readonly callerIpAddress: string
   readonly principal?: string
-  readonly change?: { readonly before?: Json; readonly after?: Json }
+  readonly change?: { readonly before?: Json | undefined; readonly after?: Json | undefined }
 }

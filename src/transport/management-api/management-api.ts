@@ -63,7 +63,7 @@ export function managementApi(parts: ManagementApiParts): HttpApi {
 interface Progress {
   readonly trackingId: string
   route?: Route
-  principal?: Principal
+  principal?: Principal | undefined
 }
 
 async function answerTo(request: HttpRequest, call: Progress, parts: ManagementApiParts): Promise<Answer> {

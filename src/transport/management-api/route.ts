@@ -44,7 +44,7 @@ export interface Answer {
   readonly text?: string
   readonly headers?: Readonly<Record<string, string>>
   /** What was changed, for the audit log; without secrets. */
-  readonly change?: { readonly before?: Json; readonly after?: Json }
+  readonly change?: { readonly before?: Json | undefined; readonly after?: Json }
 }
 
 /** The path of an instance of the resource manager. [service-wire §8.2] */

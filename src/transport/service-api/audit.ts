@@ -21,9 +21,9 @@ export interface AuditLine {
   readonly correlationId: string
   /** Without its last part. */
   readonly callerIpAddress: string
-  readonly idScope?: string
-  readonly principal?: Caller['principal']
-  readonly properties: { readonly id: string; readonly type?: Route['type']; readonly protocol: 'Http' }
+  readonly idScope?: string | undefined
+  readonly principal?: Caller['principal'] | undefined
+  readonly properties: { readonly id: string; readonly type?: Route['type'] | undefined; readonly protocol: 'Http' }
   /** The records before and after, rendered when asked for. */
   readonly changes?: () => Json
 }

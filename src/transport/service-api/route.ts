@@ -36,11 +36,11 @@ export interface Answer {
   readonly json?: Json
   readonly headers?: Readonly<Record<string, string>>
   /** What the operator should know of it, for the log. */
-  readonly notice?: string
+  readonly notice?: string | undefined
   /** How many operations it was for the bill; absent: one. [service-wire §14.2] */
   readonly operations?: number
   /** What was changed. */
-  readonly changes?: readonly { readonly before?: Enrollment; readonly after?: Enrollment }[]
+  readonly changes?: readonly { readonly before?: Enrollment | undefined; readonly after?: Enrollment }[]
 }
 
 /** The segments of a path, each decoded once, without the trailing slash; undefined if they cannot be. */

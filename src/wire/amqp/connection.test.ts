@@ -55,7 +55,9 @@ for (const [what, correlationId] of [
     const reply = once(receiver, 'message')
     sender.send({ correlation_id: correlationId, body: rhea.message.data_section(Buffer.from('{}')) })
     const [{ message }] = (await reply) as [EventContext]
-    const expected: unknown = rhea.message.decode(rhea.message.encode({ correlation_id: correlationId })).correlation_id
+    const expected: unknown = rhea.message.decode(rhea.message.encode({ correlation_id: correlationId }))[
+      'correlation_id'
+    ]
     assert.deepEqual(message?.correlation_id, expected)
   })
 

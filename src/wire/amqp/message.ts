@@ -9,7 +9,7 @@ export interface AmqpMessage {
   /** Those with text, whole-number or boolean values. */
   readonly applicationProperties: ReadonlyMap<string, string | number | boolean>
   /** As it was encoded, so that it is echoed with its type. */
-  readonly correlationId?: Encoded
+  readonly correlationId?: Encoded | undefined
   /** The data sections together, or the text or bytes of an amqp-value; empty without either. */
   readonly body: Buffer
 }

@@ -29,7 +29,7 @@ export interface AmqpError {
   readonly condition: string
   readonly description: string
   /** Written with symbol keys. */
-  readonly info?: readonly (readonly [key: string, value: Encoded])[]
+  readonly info?: readonly (readonly [key: string, value: Encoded])[] | undefined
 }
 
 /** A frame body: which performative, its fields still encoded, and the payload behind it. */

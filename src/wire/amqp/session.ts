@@ -40,7 +40,7 @@ export interface Outlet {
   readonly clientFrameBytes: number
   /** Does something outside of the turn of a frame: the connection ends with what it throws. */
   readonly guard: (task: () => void | Promise<void>) => Promise<void>
-  readonly memory?: Account
+  readonly memory?: Account | undefined
 }
 
 /** The client sends to us: its requests. */

@@ -16,9 +16,10 @@ export interface Connect {
   readonly cleanSession: boolean
   /** Seconds; 0 means none. */
   readonly keepAlive: number
-  readonly userName?: string
-  readonly password?: Buffer
-  readonly will?: { readonly topic: string; readonly payload: Buffer; readonly qos: number; readonly retain: boolean }
+  readonly userName?: string | undefined
+  readonly password?: Buffer | undefined
+  readonly will?:
+    { readonly topic: string; readonly payload: Buffer; readonly qos: number; readonly retain: boolean } | undefined
 }
 
 export interface Publish {
