@@ -14,7 +14,7 @@ import { findPath, issuersAbove, type Anchor, type BySubject } from '../wire/x50
 import { certificateOf, rememberIssuers } from '../wire/x509/known-certificates.ts'
 import { commonName, type Name } from '../wire/x509/name.ts'
 import { certificateFlaw, leafFlaw, type Leniency, type PathRules } from '../wire/x509/path-rules.ts'
-import type { AttestationKind, Evidence, Presented, Proof } from './attestation.ts'
+import type { AttestationKind, Credential, Evidence, Presented, Proof } from './attestation.ts'
 import { anchorsBySubject, anchorsOf, certificatesBySubject, knownTo, type Known } from './known-issuers.ts'
 import { refusalOfFlaw, refusalOfSearch, thumbprint } from './path-refusals.ts'
 
@@ -106,6 +106,21 @@ export function presentedChain({
   credential,
   registrationId,
 }: Pick<Presented, 'credential' | 'registrationId'>): readonly [X509Certificate, ...X509Certificate[]] {
+  const { chain, name } = namedChain(credential)
+  if (registrationKey(name) !== registrationKey(registrationId)) {
+    throw new Refusal(
+      'CertificateCommonNameMismatch',
+      `the certificate is for ${shown(name)}; the device registers as ${shown(registrationId)}`,
+    )
+  }
+  return chain
+}
+
+/** What was presented, leaf first, and the name of its leaf: the device's own, whatever it goes on to ask for. */
+export function namedChain(credential: Credential): {
+  readonly chain: readonly [X509Certificate, ...X509Certificate[]]
+  readonly name: string
+} {
   if (credential.kind !== 'certificate' || !credential.chain[0]) {
     throw new Refusal('CertificateMissing', 'no certificate was presented in the TLS handshake')
   }
@@ -119,13 +134,7 @@ export function presentedChain({
   const name = commonName(subjectOf(leaf!))
   if (name === undefined)
     throw new Refusal('CertificateCommonNameMissing', 'the presented certificate has no common name')
-  if (registrationKey(name) !== registrationKey(registrationId)) {
-    throw new Refusal(
-      'CertificateCommonNameMismatch',
-      `the certificate is for ${shown(name)}; the device registers as ${registrationId}`,
-    )
-  }
-  return [leaf!, ...issuers]
+  return { chain: [leaf!, ...issuers], name }
 }
 
 function parse(der: Buffer): X509Certificate {

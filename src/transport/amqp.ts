@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { presentedChain } from '../attestation/x509.ts'
+import type { Credential } from '../attestation/attestation.ts'
+import { namedChain, presentedChain } from '../attestation/x509.ts'
 import { registrationKey } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Operation } from '../model/registration.ts'
@@ -24,19 +25,28 @@ export function deviceAmqp(transport: DeviceTransport): AmqpService<Identity> {
     containerId: `IoTDPSGW_${randomBytes(16).toString('hex')}`,
     hostName: 'gateway000000',
     mechanisms: (peer) => deviceSasl(transport, peer),
-    open: (identity, peer) => {
-      if (identity) return client(identity, peer, transport)
-      const chain = peer.certificateChain
-      if (chain.length > 0) return client({ credential: { kind: 'certificate', chain } }, peer, transport)
-      const nobody = new Refusal(
-        'CredentialMissing',
-        'neither a SASL exchange nor a client certificate came before OPEN',
-      )
-      return {
-        refused: amqpError(nobody, attemptOf({ credential: { kind: 'none' } }, peer, newTrackingId()), transport),
+    open: (authenticated, peer) => {
+      const identity = authenticated ?? { credential: certificateOf(peer) }
+      try {
+        refuseNameless(identity.credential)
+        return client(identity, peer, transport)
+      } catch (error) {
+        const attempt = attemptOf(identity, peer, newTrackingId())
+        return { refused: amqpError(error, { ...attempt, asked: 'connect' }, transport) }
       }
     },
   }
+}
+
+function certificateOf({ certificateChain: chain }: Peer): Credential {
+  return chain.length > 0 ? { kind: 'certificate', chain } : { kind: 'none' }
+}
+
+/** Who can be no device whatever it asks for hears so before it waits for a link. */
+function refuseNameless(credential: Credential): void {
+  if (credential.kind === 'none')
+    throw new Refusal('CredentialMissing', 'neither a SASL exchange nor a client certificate came before OPEN')
+  if (credential.kind === 'certificate') namedChain(credential)
 }
 
 function client(identity: Identity, peer: Peer, transport: DeviceTransport): AmqpClient {

@@ -21,6 +21,7 @@ export function openAmqp(service: Service, options: object = {}): Connection {
     'disconnected',
     'connection_error',
     'connection_close',
+    'session_error',
     'error',
     'receiver_error',
     'sender_error',
@@ -87,8 +88,8 @@ export function poll(operationId: unknown): object {
 }
 
 /** A TLS connection on which nothing has been said. */
-export async function openRaw(service: Service): Promise<TLSSocket> {
-  const socket = connectTls({ host: service.deviceHost, port: service.ports.amqp, ca: service.ca })
+export async function openRaw(service: Service, options: { cert?: string; key?: string } = {}): Promise<TLSSocket> {
+  const socket = connectTls({ host: service.deviceHost, port: service.ports.amqp, ca: service.ca, ...options })
   socket.on('error', () => undefined)
   await once(socket, 'secureConnect')
   return socket

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
-import rhea, { type EventContext } from 'rhea'
+import type { EventContext } from 'rhea'
 import { createSelfSigned } from '../fixtures/certificates.ts'
 import { startService } from '../fixtures/service.ts'
 import {
@@ -126,11 +126,9 @@ test('an operation is answered to the device that began it and to nobody else', 
   theirs.close()
 })
 
-test('a link to an address that is not the client’s own is detached, whichever end it is of', async () => {
+test('a link to an address that is not the client’s own closes the connection, whichever end it is of', async () => {
   const device = await enrollDevice(service, 'insider')
   const victim = await enrollDevice(service, 'victim')
-  const connection = openAmqp(service, plain(device))
-  const own = await attach(connection, device.resource)
   for (const [address, condition] of [
     [victim.resource, 'amqp:unauthorized-access'],
     [device.resource.replace(service.idScope, '0ne00000000'), 'amqp:unauthorized-access'],
@@ -138,17 +136,44 @@ test('a link to an address that is not the client’s own is detached, whichever
     ['$cbs', 'amqp:not-found'],
     ['', 'amqp:not-found'],
   ] as const) {
-    const receiver = connection.open_receiver({ source: address, name: rhea.generate_uuid() })
-    const sender = connection.open_sender({ target: address, name: rhea.generate_uuid() })
-    await Promise.all([once(receiver, 'receiver_error'), once(sender, 'sender_error')])
-    for (const { error } of [receiver, sender]) {
+    for (const link of ['receiver', 'sender'] as const) {
+      const connection = openAmqp(service, plain(device))
+      await attach(connection, device.resource)
+      if (link === 'receiver') connection.open_receiver({ source: address })
+      else connection.open_sender({ target: address })
+      const [{ error }] = (await once(connection, 'connection_error')) as [EventContext]
       assert.ok(error && 'condition' in error)
       assert.equal(error.condition, condition)
       readBody(Buffer.from(String(error.description)))
     }
   }
-  assertAssigned((await ask(own, register, '{}')).body, device.registrationId)
-  connection.close()
+})
+
+test('a refusal has one line in the log and one tracking ID, however many links it is of', async () => {
+  const leaf = await createSelfSigned('told-once')
+  const socket = await openRaw(service, { cert: leaf.certificate, key: leaf.key })
+  const terminus = (code: number) => described(code, [text(`${service.idScope}/registrations/not-told-once`)])
+  const link = (name: string, handle: Buffer, role: number) =>
+    frame(0x12, [text(name), handle, Buffer.from([role]), nothing, nothing, terminus(0x28), terminus(0x29)])
+  const open = [frame(0x10, [text('java')]), frame(0x11, [nothing, zero, uint(100), uint(100)])]
+  socket.write(Buffer.concat([header.amqp, ...open, link('receiver', zero, 0x41), link('sender', uint(1), 0x42)]))
+  const answer = (await untilClosed(socket)).toString('latin1')
+  const trackingIds = new Set(answer.match(/"trackingId":"[0-9a-f-]{36}"/g))
+  assert.equal(trackingIds.size, 1, 'END and CLOSE name the same')
+  const [trackingId] = /[0-9a-f-]{36}/.exec([...trackingIds][0] ?? '') ?? []
+  await service.logged(new RegExp(`refused not-told-once .*CertificateCommonNameMismatch.*${trackingId}`))
+  assert.equal(service.log().match(/refused not-told-once/g)?.length, 1)
+})
+
+test('an answer that repeats more than the client takes in a frame ends the connection with its condition', async () => {
+  const device = await enrollDevice(service, 'narrow')
+  const connection = openAmqp(service, { ...plain(device), max_frame_size: 512 })
+  connection.open_receiver({ source: device.resource, name: 'x'.repeat(600) })
+  const [{ error }] = (await once(connection, 'connection_error')) as [EventContext]
+  assert.equal((error as { condition: string }).condition, 'amqp:frame-size-too-small')
+  const modest = openAmqp(service, { ...plain(device), max_frame_size: 512 })
+  assertAssigned((await ask(await attach(modest, device.resource), register, '{}')).body, device.registrationId)
+  modest.close()
 })
 
 test('whoever cannot authenticate gets SASL outcome 1', async () => {
@@ -192,8 +217,9 @@ test('a certificate is enough without SASL, and through EXTERNAL; its common nam
     connection.close()
   }
   const foreign = openAmqp(service, presented)
-  await assert.rejects(attach(foreign, `${service.idScope}/registrations/owner`), /amqp:unauthorized-access/)
-  foreign.close()
+  foreign.open_receiver({ source: `${service.idScope}/registrations/owner` })
+  const [{ error }] = (await once(foreign, 'connection_error')) as [EventContext]
+  assert.equal((error as { condition: string }).condition, 'amqp:unauthorized-access')
 })
 
 test('without SASL and without certificate, OPEN is answered with open-error and CLOSE', async () => {

@@ -142,10 +142,8 @@ export class AmqpConnection<Identity> {
 
   #open(fields: readonly Encoded[], refused: AmqpError | undefined): void {
     const { containerId, hostName } = this.#service
-    this.#clientFrameBytes = Math.max(
-      asUnsigned(fields[2], 'uint', 'max-frame-size') ?? this.#limits.frameBytes,
-      smallestFrame,
-    )
+    const wanted = asUnsigned(fields[2], 'uint', 'max-frame-size') ?? this.#limits.frameBytes
+    this.#clientFrameBytes = Math.max(Math.min(wanted, this.#limits.frameBytes), smallestFrame)
     const openError = refused && map([[symbol('com.microsoft:open-error'), symbol(refused.condition)]])
     this.#send(0, code.open, [
       string(containerId),
@@ -194,7 +192,8 @@ export class AmqpConnection<Identity> {
       throw new ProtocolViolation('amqp:not-allowed', `no session can begin on channel ${channel}`)
     const outlet = {
       send: this.#send.bind(this),
-      clientFrameBytes: Math.min(this.#clientFrameBytes, this.#limits.frameBytes),
+      clientFrameBytes: this.#clientFrameBytes,
+      close: this.#close.bind(this),
       guard: this.#guard.bind(this),
       memory: this.peer.memory,
     }
@@ -216,13 +215,25 @@ export class AmqpConnection<Identity> {
     }
   }
 
+  /**
+   * Close, for the client's own CLOSE or with an error. With an error each session ends first, and for the same reason: Node
+   * waits 45 s for an END that does not come, and only then tells of the CLOSE. [device-wire §4.7]
+   */
   #close(error?: AmqpError): void {
-    if (this.#opened) this.#send(0, code.close, error ? [errorValue(error)] : [])
+    const told = error ? [errorValue(error)] : []
+    if (error) for (const channel of this.#sessions.keys()) this.#send(channel, code.end, told)
+    if (this.#opened) this.#send(0, code.close, told)
     this.end()
   }
 
   #send(channel: number, performative: number, fields: readonly (Encoded | undefined)[], payload?: Buffer): void {
-    this.#write(writeFrame(0, channel, performative, fields, payload))
+    const frame = writeFrame(0, channel, performative, fields, payload)
+    // Only an ATTACH repeats what the client may have made long.
+    if (frame.length > this.#clientFrameBytes) {
+      const found = `${frame.length} bytes to be sent, ${this.#clientFrameBytes} are taken`
+      throw new ProtocolViolation('amqp:frame-size-too-small', found)
+    }
+    this.#write(frame)
   }
 
   /** Frames of one turn, and of the promises it settles, leave in one write: each write is a TLS record. */

@@ -18,7 +18,10 @@ export interface AmqpService<Identity> {
 
 /** One client's dealings with a service, after a successful OPEN. The connection calls one method at a time, in order. */
 export interface AmqpClient {
-  /** An error detaches the link again. */
+  /**
+   * An error closes the connection. The link alone could be detached; but Node takes what comes before a DETACH for success, and
+   * waits for a message. [device-wire §4.4]
+   */
   readonly attach: (link: AmqpLink) => AmqpError | undefined
   /**
    * A message on a link that the client sends on. It is settled when this settles: `accepted`, with a reply that follows after

@@ -23,6 +23,7 @@ import {
   readTransfer,
   required,
   attachedBytes,
+  type AmqpError,
   type Attach,
   type Flow,
 } from './performatives.ts'
@@ -38,6 +39,8 @@ export interface Outlet {
   ) => void
   /** Largest frame that the client reads. */
   readonly clientFrameBytes: number
+  /** Ends the whole connection, and tells the client why. */
+  readonly close: (error: AmqpError) => void
   /** Does something outside of the turn of a frame: the connection ends with what it throws. */
   readonly guard: (task: () => void | Promise<void>) => Promise<void>
   readonly memory?: Account | undefined
@@ -121,8 +124,8 @@ export class Session {
     const link: AmqpLink = { client, address, properties }
     const bytes = overhead + attachedBytes(attach)
     const error = this.#client.attach(link)
-    this.#sendAttach(attach, error !== undefined)
-    if (error) return this.#send(code.detach, [uint(handle), boolean(true), errorValue(error)])
+    if (error) return this.#outlet.close(error)
+    this.#sendAttach(attach)
     if (client === 'sends') {
       const deliveryCount = attach.initialDeliveryCount
       this.#memory.count(bytes)
@@ -167,7 +170,6 @@ export class Session {
 
   detach(fields: readonly Encoded[]): void {
     const handle = required(fields[0], 'the handle of DETACH')
-    // Absent: the client answers our own DETACH of a link that was refused.
     const link = this.#incoming.get(handle) ?? this.#outgoing.get(handle)
     if (!link) return
     this.#incoming.delete(handle)
@@ -286,8 +288,7 @@ export class Session {
     this.#send(code.flow, [...session, ...(link ?? [])])
   }
 
-  /** A refused link is answered without a terminus at our end, and detached. [AMQP-1.0 §2.6.3] */
-  #sendAttach(attach: Attach, refused: boolean): void {
+  #sendAttach(attach: Attach): void {
     const isReceiver = attach.client === 'sends'
     this.#send(code.attach, [
       string(attach.name),
@@ -295,8 +296,8 @@ export class Session {
       boolean(isReceiver),
       ubyte(attach.senderSettleMode),
       ubyte(attach.receiverSettleMode),
-      refused && !isReceiver ? nothing : attach.source,
-      refused && isReceiver ? nothing : attach.target,
+      attach.source,
+      attach.target,
       nothing, // unsettled
       nothing, // incomplete-unsettled
       isReceiver ? nothing : uint(0), // initial-delivery-count
