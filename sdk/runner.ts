@@ -21,13 +21,23 @@ export interface ProvisioningJob {
 export type DeviceTransport = 'http' | 'mqtt' | 'mqtt-ws' | 'amqp' | 'amqp-ws'
 
 /**
- * `symmetricKey` is base64; `certificate` (leaf first, then what the device sends of its chain) and `key` are PEM; `tpm` is where a
- * TPM speaks the simulator's protocol (Node SDK only, one job at a time for each TPM).
+ * `symmetricKey` is base64; `certificate` (leaf first, then what the device sends of its chain) is PEM, and so is `key`, unless it
+ * names a key in a security module by its PKCS#11 URI (Node SDK). `tpm` is where a TPM speaks the simulator's protocol (Node SDK,
+ * one job at a time for each TPM); `hmac` is a symmetric key in a security module (Node SDK).
  */
 export type DeviceCredential =
   | { readonly symmetricKey: string }
   | { readonly certificate: string; readonly key: string }
   | { readonly tpm: { readonly host: string; readonly port: number } }
+  | { readonly hmac: HmacKey }
+
+/** A symmetric key that a PKCS#11 module signs with: the module's library, then where in it the key is; the ID is in hex. */
+export interface HmacKey {
+  readonly library: string
+  readonly token: string
+  readonly id: string
+  readonly pin: string
+}
 
 /** What the SDK made of it; with `ok` false, `error` is the SDK's own. `milliseconds` is the registration alone. */
 export interface ProvisioningResult {
@@ -47,19 +57,25 @@ export interface DeviceRunner extends AsyncDisposable {
   readonly run: (job: ProvisioningJob) => Promise<ProvisioningResult>
 }
 
+export interface RunnerOptions {
+  readonly caFile: string
+  /** Set for the SDK's process beside what this one has: where a security module is, for instance. */
+  readonly environment?: Readonly<Record<string, string>>
+}
+
 /** Devices of the official Node SDK, trusting the CA certificates in `caFile`; installs the SDK when it is missing. */
-export async function openNodeRunner(options: { readonly caFile: string }): Promise<DeviceRunner> {
+export async function openNodeRunner({ caFile, environment }: RunnerOptions): Promise<DeviceRunner> {
   const folder = await ensureNodeSdk()
-  const env = { ...process.env, NODE_EXTRA_CA_CERTS: options.caFile }
+  const env = { ...process.env, NODE_EXTRA_CA_CERTS: caFile, ...environment }
   return converse('The Node SDK', spawn(process.execPath, [join(folder, 'provision.mjs')], { env }))
 }
 
 /** Devices of the official Python SDK, trusting the CA certificates in `caFile`; installs the SDK when it is missing. */
-export async function openPythonRunner(options: { readonly caFile: string }): Promise<DeviceRunner> {
+export async function openPythonRunner({ caFile, environment }: RunnerOptions): Promise<DeviceRunner> {
   const packages = await ensurePythonSdk()
   const program = join(import.meta.dirname, 'python', 'provision.py')
-  const env = { ...process.env, PYTHONPATH: packages, PYTHONUNBUFFERED: '1' }
-  return converse('The Python SDK', spawn('python3', [program, options.caFile], { env }))
+  const env = { ...process.env, PYTHONPATH: packages, PYTHONUNBUFFERED: '1', ...environment }
+  return converse('The Python SDK', spawn('python3', [program, caFile], { env }))
 }
 
 interface Waiting {

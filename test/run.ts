@@ -10,6 +10,7 @@ const suites: Readonly<Record<string, readonly string[]>> = {
   unit: ['src/**/*.test.ts', 'sdk/*.test.ts', 'test/*.test.ts', 'test/{contract,fixtures,mutation}/**/*.test.ts'],
   wire: ['test/wire/**/*.test.ts'],
   tpm: ['test/tpm/**/*.test.ts'],
+  hardware: ['test/hardware/**/*.test.ts'],
   hub: ['test/{hub,hub-driver}/**/*.test.ts'],
   service: ['test/service/**/*.test.ts'],
   management: ['test/management/**/*.test.ts'],

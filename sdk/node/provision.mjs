@@ -3,6 +3,8 @@
 import { createRequire } from 'node:module'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
+import { openHmacKey } from './pkcs11-hmac.mjs'
+import './pkcs11-keys.mjs'
 import { openTpm } from './tpm.mjs'
 
 // The SDK's packages are CommonJS whose names an import cannot see.
@@ -26,12 +28,12 @@ for await (const line of createInterface({ input: process.stdin })) {
 
 async function outcome(job) {
   const started = performance.now()
-  const tpm = job.attestation.tpm && openTpm(job.registrationId, job.attestation.tpm)
+  const chip = openChip(job)
   try {
-    const state = await register(job, tpm)
+    const state = await register(job, chip)
     const milliseconds = Math.round(performance.now() - started)
     const { assignedHub, deviceId, status, substatus, payload } = state
-    const twin = job.connect ? await readTwin(job, assignedHub, deviceId, tpm) : undefined
+    const twin = job.connect ? await readTwin(job, assignedHub, deviceId, chip) : undefined
     return { ok: true, assignedHub, deviceId, status, substatus, payload, twin, milliseconds }
   } catch (error) {
     const milliseconds = Math.round(performance.now() - started)
@@ -41,14 +43,19 @@ async function outcome(job) {
     const [name, message] = [error.name ?? error.condition, error.message ?? error.description]
     return { ok: false, status, milliseconds, error: { name, message, errorCode } }
   } finally {
-    tpm?.close()
+    chip?.close()
   }
 }
 
-async function register({ host, idScope, registrationId, transport, attestation, payload }, tpm) {
+/** What signs for the device, when its key is not in its own hands. */
+function openChip({ registrationId, attestation: { tpm, hmac } }) {
+  return tpm ? openTpm(registrationId, tpm) : hmac && openHmacKey(registrationId, hmac)
+}
+
+async function register({ host, idScope, registrationId, transport, attestation, payload }, chip) {
   const Transport = transports[transport]
   if (Transport === undefined) throw new TypeError(`The Node SDK has no transport ${transport}`)
-  const credential = tpm?.security ?? security(registrationId, attestation)
+  const credential = chip?.security ?? security(registrationId, attestation)
   const client = ProvisioningDeviceClient.create(host, idScope, new Transport(), credential)
   if (payload !== undefined) client.setProvisioningPayload(payload)
   const result = await client.register()
@@ -61,12 +68,12 @@ function security(registrationId, { symmetricKey, certificate, key }) {
     : new SymmetricKeySecurityClient(registrationId, symmetricKey)
 }
 
-async function readTwin({ attestation, report, hubTransport = 'mqtt' }, hub, deviceId, tpm) {
+async function readTwin({ attestation, report, hubTransport = 'mqtt' }, hub, deviceId, chip) {
   const { symmetricKey, certificate, key } = attestation
   const credential = symmetricKey === undefined ? 'x509=true' : `SharedAccessKey=${symmetricKey}`
   const Transport = hubTransports[hubTransport]
   const client =
-    tpm?.hubClient(hub, deviceId, Transport) ??
+    chip?.hubClient(hub, deviceId, Transport) ??
     Client.fromConnectionString(`HostName=${hub};DeviceId=${deviceId};${credential}`, Transport)
   try {
     if (certificate !== undefined) await client.setOptions({ cert: certificate, key })
