@@ -93,7 +93,7 @@ const largestHubRequest = 1 << 20
 const mqttLimits: MqttLimits = { packetBytes: 260 * 1024, connectTimeout: 30_000, idleTimeout: 5 * 60_000 }
 
 /** The figures of the real service; a Java TPM takes up to 60 s to find its token. [device-wire §4.1, §4.4] */
-const amqpLimits: Omit<AmqpLimits, 'replyDelay'> = {
+const amqpLimits: AmqpLimits = {
   frameBytes: 65_536,
   messageBytes: 65_536,
   openTimeout: 90_000,
@@ -261,7 +261,7 @@ export async function openHubward(
       mqtt: [bundledHub.mqtt, deviceMqtt(devices)],
       mqttLimits,
       amqp: deviceAmqp(devices),
-      amqpLimits: { ...amqpLimits, replyDelay: configuration.answerDelay },
+      amqpLimits,
       onFault,
     }),
   )

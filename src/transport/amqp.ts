@@ -7,9 +7,10 @@ import type { Operation } from '../model/registration.ts'
 import type { DeviceRequest } from '../registration/admit.ts'
 import type { Attempt } from '../registration/trail.ts'
 import { int } from '../wire/amqp/encoding.ts'
-import type { AmqpMessage, AmqpReply } from '../wire/amqp/message.ts'
+import type { AmqpMessage, OutgoingMessage } from '../wire/amqp/message.ts'
 import type { AmqpError } from '../wire/amqp/performatives.ts'
-import type { AmqpClient, AmqpLink, AmqpOutcome, AmqpService } from '../wire/amqp/service.ts'
+import { answeringClient, type Answering } from '../wire/amqp/request-reply.ts'
+import type { AmqpLink, AmqpService } from '../wire/amqp/service.ts'
 import type { Peer } from '../base/peer.ts'
 import { deviceSasl, readAddress, type Device, type Identity } from './amqp-sasl.ts'
 import { newTrackingId, refused, whenAnswerable, type DeviceTransport } from './answer.ts'
@@ -25,11 +26,11 @@ export function deviceAmqp(transport: DeviceTransport): AmqpService<Identity> {
     containerId: `IoTDPSGW_${randomBytes(16).toString('hex')}`,
     hostName: 'gateway000000',
     mechanisms: (peer) => deviceSasl(transport, peer),
-    open: (authenticated, peer) => {
+    open: (authenticated, peer, opening) => {
       const identity = authenticated ?? { credential: certificateOf(peer) }
       try {
         refuseNameless(identity.credential)
-        return client(identity, peer, transport)
+        return answeringClient(answering(identity, peer, transport), transport.answerDelay, opening)
       } catch (error) {
         const attempt = attemptOf(identity, peer, newTrackingId())
         return { refused: amqpError(error, { ...attempt, asked: 'connect' }, transport) }
@@ -49,7 +50,7 @@ function refuseNameless(credential: Credential): void {
   if (credential.kind === 'certificate') namedChain(credential)
 }
 
-function client(identity: Identity, peer: Peer, transport: DeviceTransport): AmqpClient {
+function answering(identity: Identity, peer: Peer, transport: DeviceTransport): Answering {
   let device = identity.device
 
   /** Both links, and whoever authenticated, are the same device. [device-wire §4.4] */
@@ -74,7 +75,7 @@ function client(identity: Identity, peer: Peer, transport: DeviceTransport): Amq
     }
   }
 
-  async function request(message: AmqpMessage, link: AmqpLink): Promise<AmqpOutcome> {
+  async function request(message: AmqpMessage, link: AmqpLink): ReturnType<Answering['request']> {
     const trackingId = newTrackingId()
     const received = transport.monotonic()
     try {
@@ -85,7 +86,7 @@ function client(identity: Identity, peer: Peer, transport: DeviceTransport): Amq
     }
   }
 
-  async function answer(message: AmqpMessage, link: AmqpLink, trackingId: string): Promise<AmqpReply> {
+  async function answer(message: AmqpMessage, link: AmqpLink, trackingId: string): Promise<OutgoingMessage> {
     if (!device) throw new TypeError('a link was attached without a device')
     const apiVersion = link.properties.get('com.microsoft:api-version') ?? assumedApiVersion
     const asked: DeviceRequest = {
@@ -106,7 +107,7 @@ function client(identity: Identity, peer: Peer, transport: DeviceTransport): Amq
     }
   }
 
-  return { attach, request, closed: () => undefined }
+  return { attach, request }
 }
 
 async function run(message: AmqpMessage, device: DeviceRequest, { registrar }: DeviceTransport): Promise<Operation> {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
-import rhea, { type Connection, type ConnectionOptions, type EventContext } from 'rhea'
+import rhea, { type Connection, type EventContext } from 'rhea'
 import { int } from './encoding.ts'
 import type { AmqpMessage } from './message.ts'
 import type { AmqpLink } from './service.ts'
-import { address, closers, host, serve } from './stub-service.ts'
+import { address, dial, serve } from './stub-service.ts'
 
 test('a client with SASL PLAIN asks on one link and is answered on the other, accepted first, its correlation ID echoed', async () => {
   const asked: AmqpMessage[] = []
@@ -83,7 +83,7 @@ test('a refused request is settled as rejected, with condition, description and 
 })
 
 test('a reply waits for credit', async () => {
-  const client = dial(await serve({ limits: { replyDelay: 0 } }))
+  const client = dial(await serve({ replyDelay: 0 }))
   const receiver = client.open_receiver({ source: address, credit_window: 0 })
   const sender = client.open_sender({ target: address })
   await once(sender, 'sendable')
@@ -100,7 +100,7 @@ test('a reply waits for credit', async () => {
 })
 
 test('a reply waits for the link that it is to be sent on', async () => {
-  const client = dial(await serve({ limits: { replyDelay: 0 } }))
+  const client = dial(await serve({ replyDelay: 0 }))
   const sender = client.open_sender({ target: address })
   await once(sender, 'sendable')
   sender.send({ body: 'x' })
@@ -120,7 +120,7 @@ test('a long reply is cut to the frames that the client reads', async () => {
 })
 
 test('more requests than one grant of credit are all answered on one connection', async () => {
-  const { sender, receiver } = await links(dial(await serve({ limits: { replyDelay: 1 } })))
+  const { sender, receiver } = await links(dial(await serve({ replyDelay: 1 })))
   for (let sent = 0; sent < 100; sent++) {
     const reply = once(receiver, 'message')
     sender.send({ body: 'x' })
@@ -186,7 +186,7 @@ test('SASL TPM takes the keys, hands over the blob in the two segments that Java
 })
 
 test('a client that asks and asks but takes no reply is closed', async () => {
-  const client = dial(await serve({ limits: { replyDelay: 0 } }))
+  const client = dial(await serve({ replyDelay: 0 }))
   const sender = client.open_sender({ target: address })
   await once(sender, 'sendable')
   const end = once(client, 'connection_error')
@@ -196,19 +196,6 @@ test('a client that asks and asks but takes no reply is closed', async () => {
   const [{ error }] = (await end) as [EventContext]
   assert.equal((error as { condition: string }).condition, 'amqp:resource-limit-exceeded')
 })
-
-function dial(port: number, options: object = {}): Connection {
-  const identity = { username: address, password: 'SharedAccessSignature sr=x' }
-  const all: ConnectionOptions = { host, port, reconnect: false, ...identity, ...options }
-  const client = rhea.create_container().connect(all)
-  client.on('disconnected', () => undefined)
-  client.on('connection_error', () => undefined)
-  client.on('connection_close', () => undefined)
-  client.on('session_error', () => undefined)
-  client.on('error', () => undefined)
-  closers.push(() => client.close())
-  return client
-}
 
 async function links(client: Connection) {
   const receiver = client.open_receiver({ source: address })

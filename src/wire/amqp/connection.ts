@@ -1,6 +1,6 @@
 import type { ByteStream } from '../../base/byte-stream.ts'
 import type { Peer } from '../../base/peer.ts'
-import { asUnsigned, demand, ProtocolViolation } from './decoding.ts'
+import { asText, asUnsigned, demand, ProtocolViolation } from './decoding.ts'
 import { map, nothing, string, symbol, uint, ushort, type Encoded } from './encoding.ts'
 import { Input, InputEnded, type Frame } from './input.ts'
 import {
@@ -23,15 +23,18 @@ const header = {
 }
 
 const channelMax = 8191
-const mostSessions = 4
+/** Event Hubs clients begin one for each partition, and two beside. */
+const mostSessions = 16
 const smallestFrame = 512
+/** Characters of the host name in OPEN. */
+const longestHostName = 1024
 /** Bytes. Whoever asks and asks and never reads is cut here. */
 const mostUnsent = 1 << 20
 const fastestHeartbeat = 500 // milliseconds, however impatient the client says it is
 
 /**
- * The server's side of one AMQP 1.0 connection, over any byte stream: with a SASL layer or without, sessions, links, requests and
- * their replies. Whatever breaks the protocol closes the connection and nothing else.
+ * The server's side of one AMQP 1.0 connection, over any byte stream: with a SASL layer or without, sessions, links, and what
+ * the service takes and gives on them. Whatever breaks the protocol closes the connection and nothing else.
  */
 export class AmqpConnection<Identity> {
   readonly peer: Peer
@@ -92,7 +95,7 @@ export class AmqpConnection<Identity> {
     this.#closed = true
     clearTimeout(this.#timer)
     clearInterval(this.#heartbeat)
-    for (const session of this.#sessions.values()) session.end()
+    for (const session of this.#sessions.values()) session.end(false)
     this.#input.end()
     void this.#guard(() => this.#client?.closed())
   }
@@ -109,8 +112,15 @@ export class AmqpConnection<Identity> {
 
     const open = await this.#next()
     demand(open.performative.code === code.open, 'the first frame is not OPEN')
-    const admission = this.#service.open(identity, this.peer)
-    this.#open(open.performative.fields, 'refused' in admission ? admission.refused : undefined)
+    const { fields } = open.performative
+    const hostName = asText(fields[1]) ?? ''
+    demand(hostName.length <= longestHostName, 'the host name of OPEN is too long')
+    const admission = this.#service.open(identity, this.peer, {
+      hostName,
+      close: (error) => this.#close(error),
+      guard: this.#guard.bind(this),
+    })
+    this.#open(fields, 'refused' in admission ? admission.refused : undefined)
     if ('refused' in admission) return this.#close(admission.refused)
     this.#client = admission
 
@@ -175,11 +185,11 @@ export class AmqpConnection<Identity> {
       case code.transfer:
         return session.transfer(fields, payload)
       case code.disposition:
-        return // Nothing is kept of what was sent: Java never says what became of it. [device-wire §4.6]
+        return session.disposition(fields)
       case code.detach:
         return session.detach(fields)
       case code.end:
-        session.end()
+        session.end(true)
         this.#sessions.delete(channel)
         return this.#send(channel, code.end, [])
       default:
@@ -220,6 +230,7 @@ export class AmqpConnection<Identity> {
    * waits 45 s for an END that does not come, and only then tells of the CLOSE. [device-wire §4.7]
    */
   #close(error?: AmqpError): void {
+    if (this.#closed) return
     const told = error ? [errorValue(error)] : []
     if (error) for (const channel of this.#sessions.keys()) this.#send(channel, code.end, told)
     if (this.#opened) this.#send(0, code.close, told)

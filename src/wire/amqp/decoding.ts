@@ -121,7 +121,7 @@ export function asBoolean(encoded: Encoded | undefined): boolean | undefined {
   }
 }
 
-/** An unsigned or signed whole number of any width; undefined if it is none, or beyond what a number holds exactly. */
+/** An unsigned or signed whole number of any width, or a timestamp in milliseconds since 1970; undefined if it is none, or beyond what a number holds exactly. */
 export function asNumber(encoded: Encoded | undefined): number | undefined {
   switch (encoded?.[0]) {
     case 0x43:
@@ -147,13 +147,37 @@ export function asNumber(encoded: Encoded | undefined): number | undefined {
       const number = Number(encoded.readBigUInt64BE(1))
       return Number.isSafeInteger(number) ? number : undefined
     }
-    case 0x81: {
+    case 0x81:
+    case 0x83: {
       const number = Number(encoded.readBigInt64BE(1))
       return Number.isSafeInteger(number) ? number : undefined
     }
     default:
       return undefined
   }
+}
+
+/** What simple values come to. */
+export type Plain = string | number | boolean
+
+/** A text, number, boolean or UUID; undefined if it is none, or a whole number beyond what a number holds exactly. */
+export function asPlain(encoded: Encoded): Plain | undefined {
+  switch (encoded[0]) {
+    case 0x72:
+      return encoded.readFloatBE(1)
+    case 0x82:
+      return encoded.readDoubleBE(1)
+    case 0x98:
+      return asUuid(encoded)
+    default:
+      return asText(encoded) ?? asNumber(encoded) ?? asBoolean(encoded)
+  }
+}
+
+/** A UUID in its usual spelling; undefined if it is none. */
+export function asUuid(encoded: Encoded | undefined): string | undefined {
+  if (encoded?.[0] !== 0x98) return undefined
+  return encoded.toString('hex', 1).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
 }
 
 /** The unsigned types by their largest value. [AMQP-1.0 §1.6] */

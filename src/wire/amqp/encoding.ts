@@ -37,6 +37,24 @@ export function int(value: number): Encoded {
   return bytes
 }
 
+export function long(value: number | bigint): Encoded {
+  const bytes = Buffer.from([0x81, 0, 0, 0, 0, 0, 0, 0, 0])
+  bytes.writeBigInt64BE(BigInt(value), 1)
+  return bytes
+}
+
+/** Milliseconds since 1970. */
+export function timestamp(value: number): Encoded {
+  const bytes = long(Math.trunc(value))
+  bytes[0] = 0x83
+  return bytes
+}
+
+/** 16 bytes. */
+export function uuid(bytes: Buffer): Encoded {
+  return Buffer.concat([Buffer.from([0x98]), bytes])
+}
+
 export function string(text: string): Encoded {
   return variable(0xa1, Buffer.from(text, 'utf8'))
 }

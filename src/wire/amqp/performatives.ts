@@ -15,6 +15,8 @@ export const code = {
   error: 0x1d,
   accepted: 0x24,
   rejected: 0x25,
+  released: 0x26,
+  modified: 0x27,
   source: 0x28,
   target: 0x29,
   saslMechanisms: 0x40,
@@ -93,6 +95,8 @@ export interface Attach {
   readonly client: 'sends' | 'receives'
   /** Of the service's end: the target that the client sends to, or the source that it receives from. */
   readonly address: string
+  /** Of the client's own end. */
+  readonly clientAddress: string
   readonly senderSettleMode: number
   readonly receiverSettleMode: number
   readonly source: Encoded
@@ -114,6 +118,7 @@ export function readAttach(fields: readonly Encoded[]): Attach {
     handle: required(handle, 'the handle of ATTACH'),
     client: isReceiver ? 'receives' : 'sends',
     address: addressOf(isReceiver ? source : target),
+    clientAddress: addressOf(isReceiver ? target : source),
     senderSettleMode: mode(senderMode, 2, 'snd-settle-mode') ?? 2,
     receiverSettleMode: mode(receiverMode, 1, 'rcv-settle-mode') ?? 0,
     source,
@@ -124,8 +129,8 @@ export function readAttach(fields: readonly Encoded[]): Attach {
 }
 
 /** Bytes that are kept of a link. */
-export function attachedBytes({ address, properties }: Attach): number {
-  let texts = address.length
+export function attachedBytes({ address, clientAddress, source, target, properties }: Attach): number {
+  let texts = address.length + clientAddress.length + source.length + target.length
   for (const [name, text] of properties) texts += name.length + text.length
   return 2 * texts
 }
@@ -177,6 +182,7 @@ export interface Transfer {
   readonly handle: number
   /** Only on the first transfer of a delivery. */
   readonly deliveryId: number | undefined
+  readonly format: number
   readonly settled: boolean
   readonly more: boolean
   readonly aborted: boolean
@@ -187,9 +193,44 @@ export function readTransfer(fields: readonly Encoded[]): Transfer {
   return {
     handle: required(fields[0], 'the handle of TRANSFER'),
     deliveryId: asUnsigned(fields[1], 'uint', 'delivery-id'),
+    format: asUnsigned(fields[3], 'uint', 'message-format') ?? 0,
     settled: asBoolean(fields[4]) ?? false,
     more: asBoolean(fields[5]) ?? false,
     aborted: asBoolean(fields[9]) ?? false,
+  }
+}
+
+/** What a client says of deliveries that it received, or sent. */
+export interface Disposition {
+  /** Whose deliveries they are. */
+  readonly of: 'service' | 'client'
+  readonly first: number
+  readonly last: number
+  readonly settled: boolean
+  /** As it was encoded; absent: it says nothing of them yet. */
+  readonly state: Encoded | undefined
+  readonly outcome: 'accepted' | 'rejected' | 'released' | 'modified' | undefined
+}
+
+const outcomes = new Map<number | string, Disposition['outcome']>(
+  (['accepted', 'rejected', 'released', 'modified'] as const).flatMap((name) => [
+    [code[name], name],
+    [`amqp:${name}:list`, name],
+  ]),
+)
+
+/** Read DISPOSITION. Throws ProtocolViolation. [AMQP-1.0 §2.7.6] */
+export function readDisposition(fields: readonly Encoded[]): Disposition {
+  const first = required(fields[1], 'the first of DISPOSITION')
+  const state = fields[4]
+  const descriptor = state && asDescribed(state)?.descriptor
+  return {
+    of: asBoolean(fields[0]) === true ? 'service' : 'client',
+    first,
+    last: asUnsigned(fields[2], 'uint', 'the last of DISPOSITION') ?? first,
+    settled: asBoolean(fields[3]) ?? false,
+    state,
+    outcome: descriptor === undefined ? undefined : outcomes.get(descriptor),
   }
 }
 

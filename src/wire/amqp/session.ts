@@ -1,33 +1,22 @@
-import { Gathered } from '../../base/gathered.ts'
 import { uncounted, type Account } from '../../base/memory.ts'
 import { demand, ProtocolViolation } from './decoding.ts'
+import { binary, boolean, nothing, string, ubyte, uint, ulong, ushort, type Encoded } from './encoding.ts'
+import { IncomingLink } from './incoming-link.ts'
+import { overhead, serial, type LinkOutlet, type LinkState } from './link-outlet.ts'
+import { OutgoingLink } from './outgoing-link.ts'
 import {
-  boolean,
-  described,
-  list,
-  nothing,
-  string,
-  ubyte,
-  uint,
-  ulong,
-  ushort,
-  binary,
-  type Encoded,
-} from './encoding.ts'
-import { readMessage, writeReply } from './message.ts'
-import {
+  attachedBytes,
   code,
   errorValue,
   readAttach,
+  readDisposition,
   readFlow,
   readTransfer,
   required,
-  attachedBytes,
   type AmqpError,
   type Attach,
-  type Flow,
 } from './performatives.ts'
-import type { AmqpClient, AmqpLimits, AmqpLink, AmqpOutcome } from './service.ts'
+import type { AmqpClient, AmqpLimits, AmqpLink, LinkRefused } from './service.ts'
 
 /** What a session needs of its connection. */
 export interface Outlet {
@@ -46,36 +35,8 @@ export interface Outlet {
   readonly memory?: Account | undefined
 }
 
-/** The client sends to us: its requests. */
-interface Incoming {
-  readonly link: AmqpLink
-  readonly bytes: number
-  credit: number
-  deliveryCount: number
-  delivery: Delivery | undefined
-}
-
-interface Delivery {
-  readonly id: number
-  readonly settled: boolean
-  readonly message: Gathered
-}
-
-/** The client receives from us: its answers. */
-interface Outgoing {
-  readonly settled: boolean
-  readonly bytes: number
-  credit: number
-  deliveryCount: number
-}
-
 const window = 2048
-const fullCredit = 10
 const highestHandle = 15
-/** Answers that wait for a link or its credit; a client that only asks and never takes is closed. */
-const mostWaiting = 16
-/** Bytes that a delivery or a link takes beside what was sent for it. */
-const overhead = 1024
 /** Room for the frame header and the fields of a TRANSFER. */
 const transferOverhead = 64
 
@@ -86,14 +47,11 @@ export class Session {
   readonly #client: AmqpClient
   readonly #limits: AmqpLimits
   readonly #memory: Account
-  readonly #incoming = new Map<number, Incoming>()
-  readonly #outgoing = new Map<number, Outgoing>()
-  readonly #timers = new Set<NodeJS.Timeout>()
-  #replies: Buffer[] = []
-  #requests: Promise<void> = Promise.resolve()
-  /** Deliveries that are not answered yet, and what they take together. */
-  readonly #waiting = new Set<Delivery>()
-  #waitingBytes = 0
+  readonly #links: LinkOutlet
+  readonly #incoming = new Map<number, IncomingLink>()
+  readonly #outgoing = new Map<number, OutgoingLink>()
+  /** What is kept of each link, by handle. */
+  readonly #bytes = new Map<number, number>()
   #ended = false
   #nextIncomingId: number
   #incomingWindow = window
@@ -108,9 +66,18 @@ export class Session {
     this.#client = client
     this.#limits = limits
     this.#memory = outlet.memory ?? uncounted
+    this.#links = {
+      send: this.#send.bind(this),
+      sendFlow: this.#sendFlow.bind(this),
+      sendMessage: this.#sendMessage.bind(this),
+      detach: this.#detach.bind(this),
+      guard: outlet.guard,
+      memory: this.#memory,
+    }
     demand(fields[0] === undefined || fields[0][0] === nothing[0], 'BEGIN answers a session that was not offered')
     this.#nextIncomingId = required(fields[1], 'the next-outgoing-id of BEGIN')
     this.#remoteWindow = required(fields[2], 'the incoming-window of BEGIN')
+    this.#memory.count(overhead)
     this.#send(code.begin, [ushort(channel), uint(0), uint(window), uint(window), uint(highestHandle)])
   }
 
@@ -118,22 +85,10 @@ export class Session {
     const attach = readAttach(fields)
     const { handle } = attach
     demand(handle <= highestHandle, `handle ${handle} is above the highest, ${highestHandle}`)
-    if (this.#incoming.has(handle) || this.#outgoing.has(handle))
+    if (this.#bytes.has(handle))
       throw new ProtocolViolation('amqp:session:handle-in-use', `handle ${handle} is attached already`)
-    const { client, address, properties } = attach
-    const link: AmqpLink = { client, address, properties }
-    const bytes = overhead + attachedBytes(attach)
-    const error = this.#client.attach(link)
-    if (error) return this.#outlet.close(error)
-    this.#sendAttach(attach)
-    if (client === 'sends') {
-      const deliveryCount = attach.initialDeliveryCount
-      this.#memory.count(bytes)
-      this.#incoming.set(handle, { link, bytes, credit: fullCredit, deliveryCount, delivery: undefined })
-      return this.#sendFlow(uint(handle), deliveryCount, fullCredit)
-    }
-    this.#memory.count(bytes)
-    this.#outgoing.set(handle, { settled: attach.senderSettleMode === 1, bytes, credit: 0, deliveryCount: 0 })
+    if (attach.client === 'sends') this.#attachIncoming(attach)
+    else this.#attachOutgoing(attach)
   }
 
   flow(fields: readonly Encoded[]): void {
@@ -141,137 +96,106 @@ export class Session {
     const unsent = serial((flow.nextIncomingId ?? 0) + flow.incomingWindow - this.#nextOutgoingId)
     this.#remoteWindow = Math.min(unsent, 0x7fffffff)
     const link = flow.handle === undefined ? undefined : this.#outgoing.get(flow.handle)
-    if (link) link.credit = Math.min(serial(flow.deliveryCount + flow.linkCredit - link.deliveryCount), 0x7fffffff)
-    this.#sendReplies()
-    if (flow.handle !== undefined && link && (flow.drain || flow.echo)) this.#answerFlow(flow, flow.handle, link)
+    for (const outgoing of this.#outgoing.values()) if (outgoing !== link) outgoing.advance()
+    if (link) link.flow(flow)
     else if (flow.echo) this.#sendFlow()
   }
 
   transfer(fields: readonly Encoded[], payload: Buffer): void {
-    const { handle, deliveryId, settled, more, aborted } = readTransfer(fields)
-    const incoming = this.#incoming.get(handle)
-    if (!incoming)
-      throw new ProtocolViolation('amqp:session:unattached-handle', `no link to send on has handle ${handle}`)
+    const transfer = readTransfer(fields)
+    const link = this.#incoming.get(transfer.handle)
+    if (!link) {
+      const what = `no link to send on has handle ${transfer.handle}`
+      throw new ProtocolViolation('amqp:session:unattached-handle', what)
+    }
     this.#nextIncomingId = serial(this.#nextIncomingId + 1)
     this.#countTransfer()
-    incoming.delivery ??= this.#newDelivery(incoming, deliveryId, settled)
-    const { delivery } = incoming
-    delivery.message.push(payload)
-    this.#waitingBytes += payload.length
-    if (delivery.message.length > this.#limits.messageBytes)
-      throw new ProtocolViolation('amqp:link:message-size-exceeded', `the limit is ${this.#limits.messageBytes} bytes`)
-    if (this.#waitingBytes > 4 * (this.#limits.messageBytes + overhead))
-      throw new ProtocolViolation('amqp:resource-limit-exceeded', 'too much waits to be answered')
-    if (more && !aborted) return
-    incoming.delivery = undefined
-    if (aborted) this.#forget(delivery)
-    else this.#requests = this.#requests.then(() => this.#outlet.guard(() => this.#answer(incoming, delivery, handle)))
+    link.transfer(transfer, payload)
+  }
+
+  disposition(fields: readonly Encoded[]): void {
+    const disposition = readDisposition(fields)
+    if (disposition.of === 'client') return
+    for (const link of this.#outgoing.values()) link.disposition(disposition)
   }
 
   detach(fields: readonly Encoded[]): void {
     const handle = required(fields[0], 'the handle of DETACH')
-    const link = this.#incoming.get(handle) ?? this.#outgoing.get(handle)
-    if (!link) return
-    this.#incoming.delete(handle)
-    this.#outgoing.delete(handle)
-    this.#memory.count(-link.bytes)
-    if ('delivery' in link && link.delivery) this.#forget(link.delivery)
-    this.#send(code.detach, [uint(handle), boolean(true)])
+    // Absent: the client answers our own DETACH of a link.
+    if (this.#forget(handle)) this.#send(code.detach, [uint(handle), boolean(true)])
   }
 
-  /** Forget everything; nothing is sent any more. */
-  end(): void {
+  /** Forget everything; nothing is sent any more. `told`: whoever stands behind the links hears of it. */
+  end(told: boolean): void {
     if (this.#ended) return
     this.#ended = true
-    for (const timer of this.#timers) clearTimeout(timer)
-    this.#replies = []
-    for (const { bytes } of [...this.#incoming.values(), ...this.#outgoing.values()]) this.#memory.count(-bytes)
-    for (const { delivery } of this.#incoming.values()) if (delivery) this.#forget(delivery)
-  }
-
-  #newDelivery(incoming: Incoming, id: number | undefined, settled: boolean): Delivery {
-    demand(id !== undefined, 'the first TRANSFER of a delivery has no delivery-id')
-    if (incoming.credit === 0)
-      throw new ProtocolViolation('amqp:link:transfer-limit-exceeded', 'the link has no credit')
-    incoming.credit--
-    incoming.deliveryCount = serial(incoming.deliveryCount + 1)
-    const delivery = { id, settled, message: new Gathered(this.#memory) }
-    this.#waiting.add(delivery)
-    this.#waitingBytes += overhead
-    this.#memory.count(overhead)
-    return delivery
-  }
-
-  async #answer(incoming: Incoming, delivery: Delivery, handle: number): Promise<void> {
-    if (this.#ended) return this.#forget(delivery)
-    const message = readMessage(delivery.message.view())
-    const outcome = await this.#client.request(message, incoming.link).finally(() => this.#forget(delivery))
-    if (this.#ended) return
-    if (!delivery.settled) this.#settle(delivery.id, outcome)
-    if (incoming.credit <= fullCredit / 2 && this.#incoming.get(handle) === incoming) {
-      incoming.credit = fullCredit
-      this.#sendFlow(uint(handle), incoming.deliveryCount, fullCredit)
-    }
-    if (!('rejected' in outcome) && outcome.reply) this.#replyLater(writeReply(outcome.reply, message.correlationId))
-  }
-
-  /** What was sent for it is not held any more. */
-  #forget(delivery: Delivery): void {
-    if (!this.#waiting.delete(delivery)) return
-    this.#waitingBytes -= delivery.message.length + overhead
+    for (const link of [...this.#incoming.values(), ...this.#outgoing.values()]) link.end(told)
+    for (const bytes of this.#bytes.values()) this.#memory.count(-bytes)
     this.#memory.count(-overhead)
-    delivery.message.clear()
   }
 
-  #settle(id: number, outcome: AmqpOutcome): void {
-    const state =
-      'rejected' in outcome
-        ? described(code.rejected, list([errorValue(outcome.rejected)]))
-        : described(code.accepted, list([]))
-    this.#send(code.disposition, [boolean(true), uint(id), nothing, boolean(true), state])
+  #attachIncoming(attach: Attach): void {
+    const { handle, initialDeliveryCount } = attach
+    const taker = this.#client.takes(linkOf(attach))
+    if ('refused' in taker) return this.#refuse(attach, taker)
+    const { messageBytes = this.#limits.messageBytes } = taker
+    this.#sendAttach(attach, messageBytes)
+    this.#count(attach)
+    this.#incoming.set(handle, new IncomingLink(handle, initialDeliveryCount, taker, messageBytes, this.#links))
   }
 
-  #replyLater(reply: Buffer): void {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer)
-      this.#replies.push(reply)
-      void this.#outlet.guard(() => this.#sendReplies())
-    }, this.#limits.replyDelay)
-    this.#timers.add(timer)
-    if (this.#timers.size + this.#replies.length > mostWaiting)
-      throw new ProtocolViolation('amqp:resource-limit-exceeded', 'too many replies wait to be taken')
+  #attachOutgoing(attach: Attach): void {
+    const { handle, senderSettleMode } = attach
+    const link = new OutgoingLink(handle, senderSettleMode === 1, this.#links)
+    const giver = this.#client.gives(linkOf(attach), link)
+    if ('refused' in giver) return this.#refuse(attach, giver)
+    this.#sendAttach(attach, this.#limits.messageBytes)
+    this.#count(attach)
+    this.#outgoing.set(handle, link)
+    link.attached(giver)
   }
 
-  /** As many as the client has granted credit and window for. The first link that it receives on takes them all. */
-  #sendReplies(): void {
-    const [first] = this.#outgoing
-    if (!first) return
-    const [handle, link] = first
+  #count(attach: Attach): void {
+    const bytes = overhead + attachedBytes(attach)
+    this.#bytes.set(attach.handle, bytes)
+    this.#memory.count(bytes)
+  }
+
+  /** A refused link is answered without a terminus at our end, and detached. [AMQP-1.0 §2.6.3] */
+  #refuse(attach: Attach, { refused: error, closes }: LinkRefused): void {
+    if (closes) return this.#outlet.close(error)
+    const ours = attach.client === 'sends' ? 'target' : 'source'
+    this.#sendAttach({ ...attach, [ours]: nothing }, this.#limits.messageBytes)
+    this.#send(code.detach, [uint(attach.handle), boolean(true), errorValue(error)])
+  }
+
+  #detach(handle: number, error: AmqpError): void {
+    if (this.#forget(handle)) this.#send(code.detach, [uint(handle), boolean(true), errorValue(error)])
+  }
+
+  #forget(handle: number): boolean {
+    const link = this.#incoming.get(handle) ?? this.#outgoing.get(handle)
+    if (!link) return false
+    this.#memory.count(-(this.#bytes.get(handle) ?? 0))
+    for (const handles of [this.#incoming, this.#outgoing, this.#bytes]) handles.delete(handle)
+    link.end(true)
+    return true
+  }
+
+  #sendMessage(handle: number, message: Buffer, settled: boolean): number | undefined {
     const room = this.#outlet.clientFrameBytes - transferOverhead
-    for (let reply = this.#replies[0]; reply && link.credit > 0; reply = this.#replies[0]) {
-      const frames = Math.ceil(reply.length / room)
-      if (frames > this.#remoteWindow) return
-      this.#replies.shift()
-      const deliveryId = this.#nextDeliveryId
-      this.#nextDeliveryId = serial(deliveryId + 1)
-      for (let at = 0; at < reply.length; at += room) {
-        const more = boolean(at + room < reply.length)
-        const fields = [uint(handle), uint(deliveryId), tag(deliveryId), uint(0), boolean(link.settled), more]
-        this.#send(code.transfer, fields, reply.subarray(at, at + room))
-      }
-      link.credit--
-      link.deliveryCount = serial(link.deliveryCount + 1)
-      this.#nextOutgoingId = serial(this.#nextOutgoingId + frames)
-      this.#remoteWindow -= frames
+    const frames = Math.ceil(message.length / room)
+    if (frames > this.#remoteWindow) return undefined
+    const deliveryId = this.#nextDeliveryId
+    this.#nextDeliveryId = serial(deliveryId + 1)
+    for (let at = 0; at < message.length; at += room) {
+      const more = boolean(at + room < message.length)
+      const fields = [uint(handle), uint(deliveryId), tag(deliveryId), uint(0), boolean(settled), more]
+      this.#send(code.transfer, fields, message.subarray(at, at + room))
     }
-  }
-
-  #answerFlow(flow: Flow, handle: number, link: Outgoing): void {
-    if (flow.drain) {
-      link.deliveryCount = serial(link.deliveryCount + link.credit)
-      link.credit = 0
-    }
-    this.#sendFlow(uint(handle), link.deliveryCount, link.credit, flow.drain)
+    this.#nextOutgoingId = serial(this.#nextOutgoingId + frames)
+    this.#remoteWindow -= frames
+    return deliveryId
   }
 
   #countTransfer(): void {
@@ -282,13 +206,13 @@ export class Session {
     this.#sendFlow()
   }
 
-  #sendFlow(handle?: Encoded, deliveryCount?: number, credit?: number, drain = false): void {
-    const link = handle && [handle, uint(deliveryCount ?? 0), uint(credit ?? 0), nothing, boolean(drain)]
+  #sendFlow(state?: LinkState): void {
+    const link = state && [uint(state.handle), uint(state.deliveryCount), uint(state.credit), nothing]
     const session = [uint(this.#nextIncomingId), uint(this.#incomingWindow), uint(this.#nextOutgoingId), uint(window)]
-    this.#send(code.flow, [...session, ...(link ?? [])])
+    this.#send(code.flow, [...session, ...(link ? [...link, boolean(state.drain ?? false)] : [])])
   }
 
-  #sendAttach(attach: Attach): void {
+  #sendAttach(attach: Attach, messageBytes: number): void {
     const isReceiver = attach.client === 'sends'
     this.#send(code.attach, [
       string(attach.name),
@@ -301,7 +225,7 @@ export class Session {
       nothing, // unsettled
       nothing, // incomplete-unsettled
       isReceiver ? nothing : uint(0), // initial-delivery-count
-      ulong(this.#limits.messageBytes),
+      ulong(messageBytes),
     ])
   }
 
@@ -310,9 +234,8 @@ export class Session {
   }
 }
 
-/** Serial numbers wrap. [RFC 1982] */
-function serial(number: number): number {
-  return number >>> 0
+function linkOf({ client, address, clientAddress, source, target, properties }: Attach): AmqpLink {
+  return { client, address, clientAddress, terminus: client === 'sends' ? target : source, properties }
 }
 
 function tag(deliveryId: number): Encoded {

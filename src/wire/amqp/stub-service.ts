@@ -2,11 +2,13 @@ import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import assert from 'node:assert/strict'
 import { afterEach } from 'node:test'
+import rhea, { type Connection, type ConnectionOptions } from 'rhea'
 import { AmqpConnection } from './connection.ts'
 import type { AmqpMessage } from './message.ts'
 import { readPlain } from './sasl.ts'
 import { askStorageRootKey, askToken, readTpmOpening } from './sasl-tpm.ts'
-import type { AmqpLimits, AmqpLink, AmqpOutcome, AmqpService } from './service.ts'
+import { answeringClient, type Answering } from './request-reply.ts'
+import type { AmqpClient, AmqpLimits, AmqpLink, AmqpService } from './service.ts'
 
 export const host = '127.40.2.1'
 export const address = '0ne000A0B1C/registrations/dev-01'
@@ -15,7 +17,6 @@ const usual: AmqpLimits = {
   messageBytes: 65536,
   openTimeout: 5000,
   idleTimeout: 5000,
-  replyDelay: 50,
 }
 
 /** Called after each test of the file that imports this. */
@@ -30,14 +31,19 @@ afterEach(() => {
 /** What a test wants of the service; the rest is agreeable. */
 export interface Behaviour {
   readonly limits?: Partial<AmqpLimits>
+  /** Milliseconds. */
+  readonly replyDelay?: number
   readonly open?: (identity: string | undefined) => { condition: string; description: string } | undefined
   readonly attach?: (link: AmqpLink) => { condition: string; description: string } | undefined
-  readonly request?: (message: AmqpMessage) => Promise<AmqpOutcome>
+  readonly request?: (message: AmqpMessage) => ReturnType<Answering['request']>
+  /** Instead of requests and replies. */
+  readonly takes?: AmqpClient['takes']
+  readonly gives?: AmqpClient['gives']
   readonly closed?: () => unknown
   readonly tpm?: { blob: Buffer; seen: string[] }
 }
 
-function service({ open, attach, request, closed, tpm }: Behaviour): AmqpService<string> {
+function service({ replyDelay = 50, open, attach, request, closed, tpm, ...ends }: Behaviour): AmqpService<string> {
   return {
     containerId: 'gateway',
     hostName: 'gateway000000',
@@ -63,13 +69,21 @@ function service({ open, attach, request, closed, tpm }: Behaviour): AmqpService
           },
         ],
       ]),
-    open: (identity) => {
+    open: (identity, _, opening) => {
       const refused = open?.(identity)
       if (refused) return { refused }
-      return {
+      const answering: Answering = {
         attach: (link) => attach?.(link),
-        request: async (message) => request?.(message) ?? { reply: { applicationProperties: [], body: '{}' } },
-        closed: () => void closed?.(),
+        request: async (message) => request?.(message) ?? { reply: { body: '{}' } },
+      }
+      const client = answeringClient(answering, replyDelay, opening)
+      return {
+        ...client,
+        ...ends,
+        closed: () => {
+          client.closed()
+          closed?.()
+        },
       }
     },
   }
@@ -129,4 +143,18 @@ export async function closed(socket: Socket): Promise<Buffer> {
   socket.on('data', (part: Buffer) => parts.push(part))
   await once(socket, 'close')
   return Buffer.concat(parts)
+}
+
+/** A rhea client of that server, with a password unless the options say otherwise. */
+export function dial(port: number, options: object = {}): Connection {
+  const identity = { username: address, password: 'SharedAccessSignature sr=x' }
+  const all: ConnectionOptions = { host, port, reconnect: false, ...identity, ...options }
+  const client = rhea.create_container().connect(all)
+  client.on('disconnected', () => undefined)
+  client.on('connection_error', () => undefined)
+  client.on('connection_close', () => undefined)
+  client.on('session_error', () => undefined)
+  client.on('error', () => undefined)
+  closers.push(() => client.close())
+  return client
 }

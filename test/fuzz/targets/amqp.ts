@@ -6,6 +6,7 @@ import type * as encodingModule from '../../../src/wire/amqp/encoding.ts'
 import type * as messageModule from '../../../src/wire/amqp/message.ts'
 import type * as performativesModule from '../../../src/wire/amqp/performatives.ts'
 import type { Encoded } from '../../../src/wire/amqp/encoding.ts'
+import type { AmqpClient } from '../../../src/wire/amqp/service.ts'
 import type { Random } from '../engine/random.ts'
 import { orRefused, type Load, type MakeTargets, type Target } from '../engine/target.ts'
 
@@ -131,7 +132,7 @@ async function writerOf(load: Load) {
 
 async function values(load: Load): Promise<Target> {
   const decoding = await load<Decoding>('wire/amqp/decoding.ts')
-  const { readPerformative, readAttach, readFlow, readTransfer } =
+  const { readPerformative, readAttach, readFlow, readTransfer, readDisposition } =
     await load<Performatives>('wire/amqp/performatives.ts')
   const { value, frame } = await writerOf(load)
   const refused = [decoding.ProtocolViolation]
@@ -152,6 +153,7 @@ async function values(load: Load): Promise<Target> {
           decoding.asText,
           decoding.asBinary,
           decoding.asBoolean,
+          decoding.asPlain,
         ])
           orRefused<unknown>(refused, () => as(one))
       for (const one of encoded) {
@@ -159,7 +161,7 @@ async function values(load: Load): Promise<Target> {
         assert.ok(number === undefined || Number.isSafeInteger(number))
       }
       const performative = orRefused(refused, () => readPerformative(input))
-      for (const read of [readAttach, readFlow, readTransfer])
+      for (const read of [readAttach, readFlow, readTransfer, readDisposition])
         orRefused<unknown>(refused, () => performative && read(performative.fields))
     },
   }
@@ -200,7 +202,9 @@ async function messages(load: Load): Promise<Target> {
 
 async function connection(load: Load): Promise<Target> {
   const { AmqpConnection } = await load<typeof connectionModule>('wire/amqp/connection.ts')
+  const { writeMessage } = await load<typeof messageModule>('wire/amqp/message.ts')
   const { frame, opened } = await writerOf(load)
+  const given = writeMessage({ body: 'given' })
   const head = Buffer.from('AMQP\0\x01\0\0', 'latin1')
   return {
     name: 'amqp-connection',
@@ -211,16 +215,14 @@ async function connection(load: Load): Promise<Target> {
       const nothing = () => undefined
       const stream = { send: nothing, destroy: nothing, end: nothing, pause: nothing, resume: nothing, unsent: () => 0 }
       const peer = { remoteAddress: '127.0.0.1', certificateChain: [] }
-      const limits = {
-        frameBytes: 65_536,
-        messageBytes: 65_536,
-        openTimeout: 60_000,
-        idleTimeout: 60_000,
-        replyDelay: 0,
-      }
-      const client = {
-        attach: nothing,
-        request: async () => ({ reply: { applicationProperties: [], body: '{}' } }),
+      const limits = { frameBytes: 65_536, messageBytes: 65_536, openTimeout: 60_000, idleTimeout: 60_000 }
+      const client: AmqpClient = {
+        takes: () => ({ take: async () => ({}) }),
+        // Gives as much as it is asked for, and a little more than that.
+        gives: (_, sender) => {
+          void sender.send(given)
+          return { ready: () => void (sender.free() > 0 && sender.send(given)) }
+        },
         closed: nothing,
       }
       const service = { containerId: 'c', hostName: 'h', mechanisms: () => new Map(), open: () => client }
