@@ -76,3 +76,14 @@ test('the linter says what the law says: npm run docs writes it', () => {
     )
   }
 })
+
+test('transport reads requests and writes answers: it writes nothing to the store', () => {
+  const writes = (text: string) => /\.transact\b|\btransact\s*[(},]/.test(text)
+  assert.ok(writes('await store.transact((write) => write)') && writes('const { transact } = store'))
+  const files = globSync('src/transport/**/*.ts', { cwd: root }).filter((file) => !file.endsWith('.test.ts'))
+  assert.ok(files.length > 20)
+  assert.deepEqual(
+    files.filter((file) => writes(readFileSync(join(root, file), 'utf8'))),
+    [],
+  )
+})

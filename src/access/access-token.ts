@@ -15,11 +15,17 @@ export function isAccessToken(text: string): boolean {
   return text.startsWith('hubward_')
 }
 
-/** A new token: its text, to be shown once, and what is kept of it. */
+/** A token that was given out: its text, which is not kept, and what is. */
+export interface NewToken {
+  readonly text: string
+  readonly token: AccessToken
+}
+
+/** A new token, which nobody knows yet. */
 export function newAccessToken(
   wanted: { description: string; assignments: readonly RoleAssignment[]; expires?: number },
   now: number,
-): { text: string; token: AccessToken } {
+): NewToken {
   const id = randomBytes(8).toString('hex')
   const text = `hubward_${id}_${randomBytes(32).toString('base64url')}`
   const { description, assignments, expires } = wanted
@@ -46,7 +52,12 @@ export async function readAccessToken(text: string, store: Reader, clock: Clock)
   if (token.expiresDateTimeUtc !== undefined && token.expiresDateTimeUtc < timestamp(clock())) {
     throw new Refusal('BearerTokenInvalid', `the token ${token.id} expired on ${token.expiresDateTimeUtc}`)
   }
-  return { id: `token:${token.id}`, assignments: token.assignments }
+  return { id: principalId(token.id), assignments: token.assignments }
+}
+
+/** By this a token's holder is known in the audit log. */
+export function principalId(tokenId: string): string {
+  return `token:${tokenId}`
 }
 
 /** The text has 256 random bits, so a plain hash keeps it as well as a slow one. */

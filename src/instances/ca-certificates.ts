@@ -1,6 +1,7 @@
 import { randomBytes, X509Certificate } from 'node:crypto'
 import type { CaCertificate } from '../model/ca-certificate.ts'
 import { newEtag } from '../model/identifiers.ts'
+import type { Members } from '../model/members.ts'
 import { Refusal } from '../model/refusal.ts'
 import { timestamp } from '../base/time.ts'
 import { readCertificateText, type CertificateRecord } from '../wire/certificate.ts'
@@ -65,8 +66,31 @@ export async function uploadCaCertificate(
   return certificate
 }
 
+/** The instance's certificate of this name; refuses if there is none. */
+export async function caCertificateNamed(
+  name: string,
+  { idScope, store }: Pick<Owner, 'idScope' | 'store'>,
+): Promise<CaCertificate> {
+  const stored = await store.caCertificates.get(idScope, name)
+  if (!stored) throw new Refusal('ResourceAbsent', `the instance has no certificate ${shown(name)}`)
+  return stored
+}
+
+/** Delete the certificate; gives it, or undefined if there is none. [service-wire §8.5] */
+export async function deleteCaCertificate(
+  name: string,
+  precondition: Precondition,
+  { idScope, store }: Owner,
+): Promise<CaCertificate | undefined> {
+  const stored = await store.caCertificates.get(idScope, name)
+  if (!stored) return undefined
+  demandEtag(stored, precondition)
+  await store.transact((write) => write.caCertificates.delete(idScope, stored.name, stored.etag))
+  return stored
+}
+
 /** Refuses unless the precondition names the certificate's etag, or any. [service-wire §8.5] */
-export function demandEtag({ name, etag }: CaCertificate, precondition: Precondition): void {
+function demandEtag({ name, etag }: CaCertificate, precondition: Precondition): void {
   if (precondition === 'none') throw new Refusal('ResourceEtagMissing', `${name} exists; its etag is needed`)
   if (holds(precondition, etag)) return
   const given = precondition === 'exists' ? '*' : shown(precondition.etag)
@@ -75,9 +99,13 @@ export function demandEtag({ name, etag }: CaCertificate, precondition: Precondi
 
 /** Give the certificate a new code, which a leaf signed by its key has to be named. Any code before is void. [service-wire §8.5] */
 export async function generateVerificationCode(
-  stored: CaCertificate,
-  { idScope, store, clock }: Owner,
+  name: string,
+  precondition: Precondition,
+  owner: Owner,
 ): Promise<CaCertificate> {
+  const { idScope, store, clock } = owner
+  const stored = await caCertificateNamed(name, owner)
+  demandEtag(stored, precondition)
   const code = randomBytes(codeBytes).toString('hex').toUpperCase()
   const certificate: CaCertificate = {
     ...stored,
@@ -89,9 +117,18 @@ export async function generateVerificationCode(
   return certificate
 }
 
-/** Verify the CA certificate if the leaf proves possession of its key, which spends the code. [service-wire §8.5] */
-export async function verifyPossession(stored: CaCertificate, leafText: string, owner: Owner): Promise<CaCertificate> {
+/** Verify the CA certificate if the leaf in the body proves possession of its key, which spends the code. [service-wire §8.5] */
+export async function verifyPossession(
+  name: string,
+  body: Members,
+  precondition: Precondition,
+  owner: Owner,
+): Promise<CaCertificate> {
   const { idScope, store, clock } = owner
+  const stored = await caCertificateNamed(name, owner)
+  demandEtag(stored, precondition)
+  const leafText = body.text('certificate')
+  if (leafText === undefined) throw body.refusal('certificate', 'is required')
   checkProof(stored, leafText, clock())
   const { verification: _, ...rest } = stored
   const certificate = { ...rest, isVerified: true, etag: newEtag(), lastUpdatedDateTimeUtc: timestamp(clock()) }

@@ -1,4 +1,6 @@
 import type { JsonObject } from '../base/json.ts'
+import { shown } from '../base/printable.ts'
+import { Refusal } from '../model/refusal.ts'
 import type { LinkedHub, ProvisioningService, ServiceResource, SharedAccessPolicy } from '../model/service.ts'
 import type { Reader } from '../store/store.ts'
 
@@ -25,16 +27,33 @@ export function resourceId(service: ProvisioningService): string {
   return `/subscriptions/${subscriptionId}/resourceGroups/${resourceGroup}/providers/${type}/${service.name}`
 }
 
-/** The instance that a path names, in any letter case; undefined if it is not there. */
+/** Where the resource manager's clients look for an instance. */
+export interface Place {
+  readonly subscription: string
+  readonly group: string
+  readonly instance: string
+}
+
+/** The instance at this place, in any letter case; undefined if it is not there. */
 export async function findInstance(
   store: Reader,
-  { subscription, group, instance }: Readonly<Record<string, string>>,
+  { subscription, group, instance }: Place,
 ): Promise<ProvisioningService | undefined> {
-  const same = (a: string, b: string | undefined) => a.toLowerCase() === b?.toLowerCase()
+  const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase()
   return (await store.services.all()).find((service) => {
     const { subscriptionId, resourceGroup } = resourceOf(service)
     return same(service.name, instance) && same(subscriptionId, subscription) && same(resourceGroup, group)
   })
+}
+
+/** The instance at this place; refuses if it is not there. */
+export async function demandInstance(store: Reader, place: Place): Promise<ProvisioningService> {
+  const service = await findInstance(store, place)
+  if (service) return service
+  throw new Refusal(
+    'InstanceAbsent',
+    `there is no provisioning service ${shown(place.instance)} in that resource group`,
+  )
 }
 
 /** The instance as the resource manager shows it: without policy keys, hub keys masked. [service-wire §8.1] */

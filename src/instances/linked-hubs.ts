@@ -1,10 +1,24 @@
 import { members, type Members } from '../model/members.ts'
 import { isJsonObject } from '../base/json.ts'
 import { Secret } from '../base/secret.ts'
+import type { IdScope } from '../model/identifiers.ts'
 import type { LinkedHub } from '../model/service.ts'
+import type { Writer } from '../store/store.ts'
 import { maskedKey } from './instance-resource.ts'
 
 const hostNameShape = /^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?$/
+
+/** Make the hubs that are linked to the instance these. */
+export function replaceHubs(
+  write: Writer,
+  idScope: IdScope,
+  before: readonly LinkedHub[],
+  hubs: readonly LinkedHub[],
+): void {
+  const kept = new Set(hubs.map(({ hostName }) => hostName.toLowerCase()))
+  for (const hub of before) if (!kept.has(hub.hostName.toLowerCase())) write.linkedHubs.delete(idScope, hub.hostName)
+  for (const hub of hubs) write.linkedHubs.put(idScope, hub)
+}
 
 /**
  * The hubs that a body wants linked, or undefined if it does not mention them. A masked key means the key that is stored for
@@ -44,12 +58,15 @@ export function readLinkedHubs(
   return hubs
 }
 
-function readConnectionString(
-  read: Members,
-  stored: readonly LinkedHub[],
-): Pick<LinkedHub, 'hostName' | 'keyName' | 'key' | 'previousKey'> {
-  const text = read.text('connectionString')
-  if (text === undefined) throw read.refusal('connectionString', 'is required')
+/**
+ * Whom an IoT hub's service connection string speaks for. `masked`: its key is not shown; `key` is undefined where it is masked or
+ * no base64. Undefined if a part is missing.
+ */
+export function hubOfConnectionString(
+  text: string,
+):
+  | { readonly hostName: string; readonly keyName: string; readonly key: Secret | undefined; masked: boolean }
+  | undefined {
   const parts = new Map(
     text.split(';').map((part): [string, string] => {
       const at = part.indexOf('=') // only the first: keys end in one
@@ -59,19 +76,30 @@ function readConnectionString(
   const hostName = parts.get('hostname') ?? ''
   const keyName = parts.get('sharedaccesskeyname') ?? ''
   const written = parts.get('sharedaccesskey') ?? ''
-  if (!hostNameShape.test(hostName) || keyName === '' || written === '') {
+  if (!hostNameShape.test(hostName) || keyName === '' || written === '') return undefined
+  const masked = written === maskedKey
+  return { hostName, keyName, masked, key: masked ? undefined : Secret.fromBase64(written) }
+}
+
+function readConnectionString(
+  read: Members,
+  stored: readonly LinkedHub[],
+): Pick<LinkedHub, 'hostName' | 'keyName' | 'key' | 'previousKey'> {
+  const text = read.text('connectionString')
+  if (text === undefined) throw read.refusal('connectionString', 'is required')
+  const wanted = hubOfConnectionString(text)
+  if (!wanted) {
     throw read.refusal('connectionString', 'must say HostName, SharedAccessKeyName and SharedAccessKey')
   }
-  if (written !== maskedKey) {
-    const key = Secret.fromBase64(written)
-    if (!key) throw read.refusal('connectionString', 'has a SharedAccessKey that is not base64')
-    const before = storedHub(hostName, keyName, stored)
-    const rotated = before && !before.key.equals(key)
-    return { hostName, keyName, key, previousKey: rotated ? before.key : before?.previousKey }
+  const { hostName, keyName, key, masked } = wanted
+  const before = storedHub(hostName, keyName, stored)
+  if (masked) {
+    if (before) return { hostName: before.hostName, keyName, key: before.key, previousKey: before.previousKey }
+    throw read.refusal('connectionString', 'has a masked key, and no key is stored for this hub and policy')
   }
-  const kept = storedHub(hostName, keyName, stored)
-  if (!kept) throw read.refusal('connectionString', 'has a masked key, and no key is stored for this hub and policy')
-  return { hostName: kept.hostName, keyName, key: kept.key, previousKey: kept.previousKey }
+  if (!key) throw read.refusal('connectionString', 'has a SharedAccessKey that is not base64')
+  const rotated = before && !before.key.equals(key)
+  return { hostName, keyName, key, previousKey: rotated ? before.key : before?.previousKey }
 }
 
 function storedHub(hostName: string, keyName: string, stored: readonly LinkedHub[]): LinkedHub | undefined {

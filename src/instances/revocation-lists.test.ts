@@ -64,7 +64,7 @@ async function instanceWith(...authorities: readonly Revoking[]) {
       importRevocationList(name, Buffer.from(list), url, { idScope, store, clock: () => wall() }),
     forget: async (name: string) => {
       const [list] = (await store.revocationLists.all(idScope)).filter((one) => one.name === name)
-      await deleteRevocationList(list!, { idScope, store, clock: () => wall() })
+      await deleteRevocationList(list!.name, { idScope, store, clock: () => wall() })
     },
     revoked: async () => {
       const all = await store.listedRevocations.slice(idScope, { limit: 5000 })

@@ -1,10 +1,13 @@
 import { Refusal } from '../model/refusal.ts'
 import type { RevocationList } from '../model/revocation.ts'
+import { shown } from '../base/printable.ts'
+import { shownUrl } from '../base/shown-url.ts'
+import type { Members } from '../model/members.ts'
 import { timestamp } from '../base/time.ts'
 import { DerMalformed } from '../wire/der.ts'
 import { parseRevocationList } from '../wire/revocation-list.ts'
 import type { Instance } from '../enrollment/instance.ts'
-import { inTurn } from './revocation-lists/in-turn.ts'
+import { inTurn } from './in-turn.ts'
 import { authoritiesOf } from './revocation-lists/issuer.ts'
 import { demandRoom, demandSuccessor } from './revocation-lists/succession.ts'
 import { readEntries, removeEntries, replaceEntries } from './revocation-lists/write.ts'
@@ -13,6 +16,7 @@ type Owner = Pick<Instance, 'idScope' | 'store' | 'clock'>
 
 /** Milliseconds that a list's date may be ahead of our clock. */
 const skew = 5 * 60 * 1000
+const longestUrl = 2048
 
 /**
  * Revoke every certificate of the list, in place of what an earlier list of this name revoked; `url` is where it came from.
@@ -31,7 +35,7 @@ export async function importRevocationList(
     const authorities = await authoritiesOf(list, idScope, store, clock())
     demandInDate(list, clock())
 
-    return inTurn(store, idScope, async () => {
+    return inTurn(store, `revocation lists ${idScope}`, async () => {
       const lists = await store.revocationLists.all(idScope)
       const before = lists.find((one) => isNamed(one, name))
       const others = lists.filter((one) => one !== before)
@@ -63,9 +67,28 @@ export async function importRevocationList(
   })
 }
 
-/** Forget the list, and that its certificates were revoked by it. */
-export async function deleteRevocationList(list: RevocationList, { idScope, store }: Owner): Promise<void> {
-  await inTurn(store, idScope, () => removeEntries(list, { idScope, store }))
+/** Import the list that a body has, or that is to be had at its URL, under this name. */
+export async function putRevocationList(
+  name: string,
+  body: Members,
+  owner: Owner,
+  fetchList: (url: string) => Promise<Buffer>,
+): Promise<RevocationList> {
+  if (!/^[\w.-]{1,64}$/.test(name)) throw body.refusal('name', 'must be 1 to 64 letters, digits, dots and hyphens')
+  const text = body.text('revocationList')
+  const url = await unmasked(body.text('url'), name, owner)
+  if ((text === undefined) === (url === undefined)) throw body.refusal('', 'must say revocationList or url')
+  if (url !== undefined) demandPlainUrl(url, body)
+  const bytes = url === undefined ? Buffer.from(text ?? '') : await fetchList(url)
+  return importRevocationList(name, bytes, url, owner)
+}
+
+/** Forget the list of this name, and that its certificates were revoked by it; gives what is forgotten. */
+export async function deleteRevocationList(name: string, { idScope, store }: Owner): Promise<RevocationList> {
+  const list = (await store.revocationLists.all(idScope)).find((one) => isNamed(one, name))
+  if (!list) throw new Refusal('ResourceAbsent', `the instance has no revocation list ${shown(name)}`)
+  await inTurn(store, `revocation lists ${idScope}`, () => removeEntries(list, { idScope, store }))
+  return list
 }
 
 /** Whether the list goes by this name. */
@@ -103,4 +126,19 @@ function demandInDate({ issuer, thisUpdate, nextUpdate }: Dated, now: number): v
   if (nextUpdate && nextUpdate.getTime() < now) {
     throw new Refusal('RevocationListInvalid', `the list of ${issuer} expired on ${nextUpdate.toISOString()}`)
   }
+}
+
+/** The URL, or the one that is stored if this is how that is shown: what was read can be written back. */
+async function unmasked(given: string | undefined, name: string, { idScope, store }: Owner) {
+  const kept = (await store.revocationLists.all(idScope)).find((list) => isNamed(list, name))?.url
+  return kept !== undefined && given === shownUrl(kept) ? kept : given
+}
+
+/** Credentials in a URL would be stored and shown. */
+function demandPlainUrl(text: string, body: Members): void {
+  const url = URL.parse(text)
+  if (url?.protocol !== 'https:' && url?.protocol !== 'http:') throw body.refusal('url', 'must be an http or https URL')
+  if (url.username !== '' || url.password !== '')
+    throw body.refusal('url', 'must not have a user name or password in it')
+  if (text.length > longestUrl) throw body.refusal('url', `must not be longer than ${longestUrl} characters`)
 }

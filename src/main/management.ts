@@ -7,16 +7,17 @@ import type { LinkedHub } from '../model/service.ts'
 import type { Clock, Clocks } from '../base/time.ts'
 import type { Store } from '../store/store.ts'
 import type { Admission } from '../transport/admission/admission.ts'
-import { accessRoutes } from '../transport/management-api/access.ts'
-import { newAccessToken } from '../access/access-token.ts'
-import { caCertificateRoutes } from '../transport/management-api/ca-certificates.ts'
-import { instanceRoutes, type InstanceLimits } from '../transport/management-api/instances.ts'
+import { accessRoutes } from '../transport/management-api/access-routes.ts'
+import { renewAdministratorToken } from '../access/access-tokens.ts'
+import { caCertificateRoutes } from '../transport/management-api/ca-certificate-routes.ts'
+import type { InstanceLimits } from '../instances/instances.ts'
+import { instanceRoutes } from '../transport/management-api/instance-routes.ts'
 import { openManagementListener, type ManagementListener } from '../transport/management-api/listener.ts'
 import { managementApi } from '../transport/management-api/management-api.ts'
-import { policyRoutes } from '../transport/management-api/policies.ts'
+import { policyRoutes } from '../transport/management-api/policy-routes.ts'
 import type { Authority } from '../access/principal.ts'
-import { providerRoutes } from '../transport/management-api/provider.ts'
-import { revocationRoutes } from '../transport/management-api/revocations.ts'
+import { providerRoutes } from '../transport/management-api/provider-routes.ts'
+import { revocationRoutes } from '../transport/management-api/revocation-routes.ts'
 import type { Route } from '../transport/management-api/route.ts'
 import type { HttpApi } from '../wire/http.ts'
 import type { MemoryBudget } from '../base/memory.ts'
@@ -52,7 +53,6 @@ export interface ManagementParts extends Clocks {
 
 /** Milliseconds between looks at the calendar and at lists that may be due. */
 const watchEvery = 10 * 60 * 1000
-const administrator = 'administrator, made at the first start'
 
 /** Open the control plane on its own port; another one if that is taken. */
 export async function openManagement(parts: ManagementParts): Promise<ManagementListener> {
@@ -129,15 +129,7 @@ export async function administratorToken(
 ): Promise<string | undefined> {
   const known = await store.accessTokens.all()
   if (known.length > 0 && managementToken === 'keep') return undefined
-  const { text, token } = newAccessToken(
-    { description: administrator, assignments: [{ role: 'Owner', scope: '*' }] },
-    clock(),
-  )
-  await store.transact((write) => {
-    for (const { id, description } of known) if (description === administrator) write.accessTokens.delete(id)
-    write.accessTokens.put(token)
-  })
-  return text
+  return (await renewAdministratorToken(store, clock)).text
 }
 
 /**

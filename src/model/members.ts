@@ -9,6 +9,7 @@ export interface Members {
   readonly has: (name: string) => boolean
   readonly text: (name: string) => string | undefined
   readonly flag: (name: string) => boolean | undefined
+  readonly number: (name: string) => number | undefined
   readonly object: (name: string) => Members | undefined
   readonly json: (name: string) => JsonObject | undefined
   readonly list: (name: string) => readonly Json[] | undefined
@@ -36,6 +37,7 @@ export function members(object: JsonObject, path = ''): Members {
     has: (name) => object[name] !== undefined && object[name] !== null,
     text,
     flag: (name) => read(name, isFlag, 'true or false'),
+    number: (name) => read(name, isNumber, 'a number'),
     object: (name) => {
       const value = json(name)
       return value && members(value, pathOf(name))
@@ -61,4 +63,5 @@ export function memberRefusal(member: string, said: string): Refusal {
 
 const isText = (value: Json): value is string => typeof value === 'string'
 const isFlag = (value: Json): value is boolean => typeof value === 'boolean'
+const isNumber = (value: Json): value is number => typeof value === 'number'
 const isList = (value: Json): value is readonly Json[] => Array.isArray(value)

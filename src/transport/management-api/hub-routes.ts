@@ -1,11 +1,10 @@
 import { members } from '../../model/members.ts'
 import type { LinkHealth } from '../../hub/guard.ts'
-import { isJsonObject } from '../../base/json.ts'
 import { Refusal } from '../../model/refusal.ts'
 import { timestamp } from '../../base/time.ts'
 import { drifts, reconcile, type ReconcileParts } from '../../registration/reconcile.ts'
 import type { Registrar } from '../../registration/registrar.ts'
-import { instancePath, serviceOf, type Call, type Route } from './route.ts'
+import { instancePath, objectIn, serviceOf, type Route } from './route.ts'
 import { shown } from '../../base/printable.ts'
 
 export interface HubRouteParts extends ReconcileParts {
@@ -42,9 +41,10 @@ export function hubRoutes(parts: HubRouteParts): readonly Route[] {
         const name = call.parameters['hub']?.toLowerCase()
         const link = (await store.linkedHubs.all(idScope)).find(({ hostName }) => hostName.toLowerCase() === name)
         if (!link) throw new Refusal('ResourceAbsent', `no hub ${shown(call.parameters['hub'] ?? '')} is linked`)
-        const asked = bodyOf(call).list('repair') ?? []
+        const body = members(objectIn(call))
+        const asked = body.list('repair') ?? []
         const repairs = drifts.filter((kind) => asked.includes(kind))
-        if (repairs.length < asked.length) throw bodyOf(call).refusal('repair', `must be some of ${drifts.join(', ')}`)
+        if (repairs.length < asked.length) throw body.refusal('repair', `must be some of ${drifts.join(', ')}`)
         const { checked, drifts: found } = await reconcile(idScope, link, new Set(repairs), parts)
         const json = { hub: link.hostName, checked, drifts: found.map((drift) => ({ ...drift })) }
         return { json, ...(repairs.length > 0 && { change: { after: json } }) }
@@ -56,7 +56,7 @@ export function hubRoutes(parts: HubRouteParts): readonly Route[] {
       operationName: 'Deprovision',
       permission: 'write',
       run: async (call) => {
-        const body = bodyOf(call)
+        const body = members(objectIn(call))
         const enrollment = body.oneOf('enrollment', ['keep', 'disable', 'delete']) ?? 'disable'
         const identity = body.oneOf('identity', ['keep', 'disable', 'remove']) ?? 'remove'
         const id = call.parameters['registration'] ?? ''
@@ -65,8 +65,4 @@ export function hubRoutes(parts: HubRouteParts): readonly Route[] {
       },
     },
   ]
-}
-
-function bodyOf({ body }: Call) {
-  return members(isJsonObject(body) ? body : {})
 }

@@ -9,10 +9,10 @@ import { Conflict, type Store } from '../../store/store.ts'
 import { header, type HttpApi, type HttpRequest, type HttpResponse } from '../../wire/http.ts'
 import { jsonFault, parseJson } from '../../base/json.ts'
 import type { AdministrativeLine } from './administrative-line.ts'
-import { findInstance } from '../../instances/instance-resource.ts'
+import { demandInstance, findInstance } from '../../instances/instance-resource.ts'
 import { may, type Authority, type Principal } from '../../access/principal.ts'
-import { findRoute, type Answer, type Route } from './route.ts'
-import { printable, shown } from '../../base/printable.ts'
+import { findRoute, placeOf, type Answer, type Route } from './route.ts'
+import { printable } from '../../base/printable.ts'
 import { auditUnavailable } from '../audit-unavailable.ts'
 
 export interface ManagementApiParts extends Clocks {
@@ -115,12 +115,8 @@ async function instanceOf(
   parameters: Readonly<Record<string, string>>,
   store: Store,
 ): Promise<ProvisioningService | undefined> {
-  const service = await findInstance(store, parameters)
-  if (service || route.absentInstance) return service
-  throw new Refusal(
-    'InstanceAbsent',
-    `there is no provisioning service ${shown(parameters['instance'] ?? '')} in that resource group`,
-  )
+  const place = placeOf({ parameters })
+  return route.absentInstance ? findInstance(store, place) : demandInstance(store, place)
 }
 
 async function readBody(request: HttpRequest): Promise<Json | undefined> {

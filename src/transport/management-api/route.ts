@@ -1,7 +1,10 @@
-import type { Json } from '../../base/json.ts'
+import { isJsonObject, type Json, type JsonObject } from '../../base/json.ts'
 import { Refusal } from '../../model/refusal.ts'
 import type { ProvisioningService } from '../../model/service.ts'
-import { withoutTrailingSlashes, type HttpRequest } from '../../wire/http.ts'
+import type { Place } from '../../instances/instance-resource.ts'
+import { members, type Members } from '../../model/members.ts'
+import { readIfMatch, type Precondition } from '../../wire/precondition.ts'
+import { header, withoutTrailingSlashes, type HttpRequest } from '../../wire/http.ts'
 import type { Permission, Principal } from '../../access/principal.ts'
 
 /** One thing that can be asked of the control plane. */
@@ -72,6 +75,28 @@ export function findRoute(
 export function serviceOf({ service }: Call): ProvisioningService {
   if (!service) throw new TypeError('the route has no :instance')
   return service
+}
+
+/** Where the path looks for an instance. */
+export function placeOf({ parameters }: Pick<Call, 'parameters'>): Place {
+  const { subscription = '', group = '', instance = '' } = parameters
+  return { subscription, group, instance }
+}
+
+/** What the call demands of what it is about. */
+export function preconditionOf({ request }: Call): Precondition {
+  return readIfMatch(header(request, 'if-match'))
+}
+
+/** The body's members; none if it is no object. */
+export function objectIn({ body }: Call): JsonObject {
+  return isJsonObject(body) ? body : {}
+}
+
+/** The body's members; refuses what is no object. */
+export function demandObject({ body }: Call): Members {
+  if (isJsonObject(body)) return members(body)
+  throw members({}).refusal('', 'must be a JSON object')
 }
 
 function match(pattern: readonly string[], segments: readonly string[]): Record<string, string> | undefined {

@@ -13,7 +13,7 @@ import type * as refusalModule from '../../../src/model/refusal.ts'
 import type * as secretModule from '../../../src/base/secret.ts'
 import type * as deviceJsonModule from '../../../src/transport/device-json.ts'
 import type * as linkedHubsModule from '../../../src/instances/linked-hubs.ts'
-import type * as policiesModule from '../../../src/transport/management-api/policies.ts'
+import type * as policiesModule from '../../../src/instances/shared-access-policies.ts'
 import type * as readInstanceModule from '../../../src/instances/read-instance.ts'
 import type * as jsonModule from '../../../src/base/json.ts'
 import type { Json, JsonObject } from '../../../src/base/json.ts'
@@ -105,7 +105,7 @@ async function enrollment(load: Load): Promise<Target> {
 
 async function bulk(load: Load): Promise<Target> {
   const { readBulk } = await load<typeof bulkModule>('enrollment/bulk.ts')
-  const { readIfMatch } = await load<typeof preconditionModule>('enrollment/precondition.ts')
+  const { readIfMatch } = await load<typeof preconditionModule>('wire/precondition.ts')
   const { parseJson } = await load<Parsing>('base/json.ts')
   const { Refusal } = await load<Refusals>('model/refusal.ts')
   return {
@@ -126,9 +126,9 @@ async function bulk(load: Load): Promise<Target> {
 }
 
 async function instance(load: Load): Promise<Target> {
-  const { readInstance } = await load<typeof readInstanceModule>('transport/management-api/read-instance.ts')
-  const { readLinkedHubs } = await load<typeof linkedHubsModule>('transport/management-api/linked-hubs.ts')
-  const { readPolicies } = await load<typeof policiesModule>('transport/management-api/policies.ts')
+  const { readInstance } = await load<typeof readInstanceModule>('instances/read-instance.ts')
+  const { readLinkedHubs } = await load<typeof linkedHubsModule>('instances/linked-hubs.ts')
+  const { readPolicies } = await load<typeof policiesModule>('instances/shared-access-policies.ts')
   const { parseJson } = await load<Parsing>('base/json.ts')
   const { Refusal } = await load<Refusals>('model/refusal.ts')
   const stored = {
@@ -182,7 +182,7 @@ async function instance(load: Load): Promise<Target> {
 async function webhookAnswer(load: Load): Promise<Target> {
   const { customAllocation } = await load<typeof customModule>('allocation/custom.ts')
   const { readInitialTwin } = await load<typeof initialTwinModule>('enrollment/initial-twin.ts')
-  const { members } = await load<typeof membersModule>('enrollment/members.ts')
+  const { members } = await load<typeof membersModule>('model/members.ts')
   const { parseJson } = await load<Parsing>('base/json.ts')
   const { Refusal } = await load<Refusals>('model/refusal.ts')
   const hub = { hostName: 'hub.example' }

@@ -140,8 +140,8 @@ async function connectionString(load: Load): Promise<Target> {
 }
 
 async function linkedHub(load: Load): Promise<Target> {
-  const { readLinkedHubs } = await load<typeof linkedHubsModule>('transport/management-api/linked-hubs.ts')
-  const { members } = await load<typeof membersModule>('enrollment/members.ts')
+  const { readLinkedHubs } = await load<typeof linkedHubsModule>('instances/linked-hubs.ts')
+  const { members } = await load<typeof membersModule>('model/members.ts')
   const { Refusal } = await load<typeof refusalModule>('model/refusal.ts')
   return {
     name: 'linked-hub',

@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { members, type Members } from '../../model/members.ts'
-import { isJsonObject, type JsonObject } from '../../base/json.ts'
-import { Refusal } from '../../model/refusal.ts'
-import { Secret } from '../../base/secret.ts'
-import type { Right, SharedAccessPolicy } from '../../model/service.ts'
-import type { Store } from '../../store/store.ts'
-import { policyJson } from '../../instances/instance-resource.ts'
-import { instancePath, serviceOf, type Call, type Route } from './route.ts'
-import { shown } from '../../base/printable.ts'
+import { isJsonObject, type JsonObject } from '../base/json.ts'
+import { shown } from '../base/printable.ts'
+import { Secret } from '../base/secret.ts'
+import type { IdScope } from '../model/identifiers.ts'
+import { members, type Members } from '../model/members.ts'
+import { Refusal } from '../model/refusal.ts'
+import type { ProvisioningService, Right, SharedAccessPolicy } from '../model/service.ts'
+import type { Reader, Store, Writer } from '../store/store.ts'
+import { inTurnOfInstance } from './in-turn.ts'
 
 const allRights = [
   'ServiceConfig',
@@ -23,51 +23,50 @@ const mostPolicies = 50
 const shortestKey = 16
 const longestKey = 64
 
-/** Shared access policies, with their keys, and new keys for them. [service-wire §8.2] */
-export function policyRoutes(store: Store): readonly Route[] {
-  const policyOf = async (call: Call) => {
-    const { idScope } = serviceOf(call)
-    const policy = await store.policies.get(idScope, call.parameters['key'] ?? '')
-    if (!policy)
-      throw new Refusal('ResourceAbsent', `the instance has no policy ${shown(call.parameters['key'] ?? '')}`)
-    return { idScope, policy }
-  }
-  return [
-    {
-      method: 'POST',
-      path: `${instancePath}/listkeys`,
-      operationName: 'ListKeys',
-      permission: 'keys',
-      run: async (call) => ({ json: { value: (await store.policies.all(serviceOf(call).idScope)).map(policyJson) } }),
-    },
-    {
-      method: 'POST',
-      path: `${instancePath}/keys/:key/listkeys`,
-      operationName: 'ListKeysForKeyName',
-      permission: 'keys',
-      run: async (call) => ({ json: policyJson((await policyOf(call)).policy) }),
-    },
-    {
-      method: 'POST',
-      path: `${instancePath}/keys/:key/regenerate`,
-      operationName: 'RegenerateKey',
-      permission: 'keys',
-      run: async (call) => {
-        const { idScope, policy } = await policyOf(call)
-        const which = members(isJsonObject(call.body) ? call.body : {}).oneOf('keyType', ['primary', 'secondary'])
-        if (!which) throw members({}).refusal('keyType', 'must be primary or secondary')
-        const renewed = { ...policy, [`${which}Key`]: newKey() }
-        await store.transact((write) => write.policies.put(idScope, renewed))
-        return { json: policyJson(renewed), change: { after: { keyName: policy.keyName, regenerated: which } } }
-      },
-    },
-  ]
-}
+/** The name of the policy that every new instance has. [service-wire §1.4] */
+export const ownerPolicyName = 'provisioningserviceowner'
 
-/** The policy that every new instance has. [service-wire §1.4] */
+/** The policy that a new instance begins with, with keys of its own. [service-wire §1.4] */
 export function ownerPolicy(): SharedAccessPolicy {
   const rights = ['ServiceConfig', 'DeviceConnect', 'EnrollmentWrite'] as const
-  return { keyName: 'provisioningserviceowner', primaryKey: newKey(), secondaryKey: newKey(), rights }
+  return { keyName: ownerPolicyName, primaryKey: newKey(), secondaryKey: newKey(), rights }
+}
+
+/** The instance's policy of this name, in any letter case; refuses if there is none. */
+export async function policyNamed(
+  keyName: string,
+  { idScope }: ProvisioningService,
+  store: Reader,
+): Promise<SharedAccessPolicy> {
+  const policy = await store.policies.get(idScope, keyName)
+  if (!policy) throw new Refusal('ResourceAbsent', `the instance has no policy ${shown(keyName)}`)
+  return policy
+}
+
+/** Give the policy another primary or secondary key: what was signed with that one before is refused from now on. */
+export async function regenerateKey(
+  keyName: string,
+  which: 'primary' | 'secondary',
+  service: ProvisioningService,
+  store: Store,
+): Promise<SharedAccessPolicy> {
+  return inTurnOfInstance(store, service.name, async () => {
+    const renewed = { ...(await policyNamed(keyName, service, store)), [`${which}Key`]: newKey() }
+    await store.transact((write) => write.policies.put(service.idScope, renewed))
+    return renewed
+  })
+}
+
+/** Make the instance's policies these. */
+export function replacePolicies(
+  write: Writer,
+  idScope: IdScope,
+  before: readonly SharedAccessPolicy[],
+  policies: readonly SharedAccessPolicy[],
+): void {
+  const kept = new Set(policies.map(({ keyName }) => keyName.toLowerCase()))
+  for (const { keyName } of before) if (!kept.has(keyName.toLowerCase())) write.policies.delete(idScope, keyName)
+  for (const policy of policies) write.policies.put(idScope, policy)
 }
 
 /**

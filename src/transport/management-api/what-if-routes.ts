@@ -7,7 +7,7 @@ import type { DeviceRequest } from '../../registration/admit.ts'
 import { explain } from '../../decisions/explain.ts'
 import { whatIf, type WhatIfDependencies } from '../../registration/what-if.ts'
 import { signSasToken } from '../../wire/sas-token.ts'
-import { decisionJson } from './decisions.ts'
+import { decisionJson } from './decision-routes.ts'
 import { instancePath, serviceOf, type Call, type Route } from './route.ts'
 
 /**

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { openBundledHub } from '../bundled-hub/bundled-hub.ts'
 import { openSqliteStore } from '../store/sqlite-store.ts'
-import { firstInstance } from './first-start.ts'
+import { firstInstance } from '../instances/first-instance.ts'
 
 /** One start of the service on this folder, with what an operator does while it runs. */
 async function start(

@@ -1,22 +1,19 @@
+import type { JsonObject } from '../../base/json.ts'
+import type { Clock, Timestamp } from '../../base/time.ts'
 import {
-  demandEtag,
+  caCertificateNamed,
+  deleteCaCertificate,
   generateVerificationCode,
   uploadCaCertificate,
   verifyPossession,
 } from '../../instances/ca-certificates.ts'
-import { members, type Members } from '../../model/members.ts'
-import { readIfMatch, type Precondition } from '../../wire/precondition.ts'
-import type { CaCertificate } from '../../model/ca-certificate.ts'
-import { isJsonObject, type JsonObject } from '../../base/json.ts'
-import { Refusal } from '../../model/refusal.ts'
-import type { ProvisioningService } from '../../model/service.ts'
-import type { Clock, Timestamp } from '../../base/time.ts'
-import type { Store } from '../../store/store.ts'
-import { header } from '../../wire/http.ts'
 import { resourceId } from '../../instances/instance-resource.ts'
-import type { InstanceLimits } from './instances.ts'
-import { instancePath, serviceOf, type Call, type Route } from './route.ts'
-import { shown } from '../../base/printable.ts'
+import type { InstanceLimits } from '../../instances/instances.ts'
+import type { CaCertificate } from '../../model/ca-certificate.ts'
+import { members, type Members } from '../../model/members.ts'
+import type { ProvisioningService } from '../../model/service.ts'
+import type { Store } from '../../store/store.ts'
+import { instancePath, objectIn, preconditionOf, serviceOf, type Call, type Route } from './route.ts'
 
 const certificatesPath = `${instancePath}/certificates`
 const certificatePath = `${certificatesPath}/:certificate`
@@ -45,7 +42,7 @@ export function caCertificateRoutes(store: Store, clock: Clock, limits: Instance
       path: certificatePath,
       operationName: 'GetCertificate',
       permission: 'read',
-      run: async (call) => shown(call, await storedOf(call, store)),
+      run: async (call) => shown(call, await caCertificateNamed(nameOf(call), owner(call))),
     },
     {
       method: 'PUT',
@@ -67,11 +64,9 @@ export function caCertificateRoutes(store: Store, clock: Clock, limits: Instance
       operationName: 'DeleteCertificate',
       permission: 'write',
       run: async (call) => {
-        const stored = await store.caCertificates.get(serviceOf(call).idScope, nameOf(call))
-        if (!stored) return {}
-        demandEtag(stored, preconditionOf(call))
-        await store.transact((write) => write.caCertificates.delete(serviceOf(call).idScope, stored.name, stored.etag))
-        return { status: 200, json: {}, change: { before: certificateJson(serviceOf(call), stored, false) } }
+        const deleted = await deleteCaCertificate(nameOf(call), preconditionOf(call), owner(call))
+        if (!deleted) return {}
+        return { status: 200, json: {}, change: { before: certificateJson(serviceOf(call), deleted, false) } }
       },
     },
     {
@@ -79,42 +74,24 @@ export function caCertificateRoutes(store: Store, clock: Clock, limits: Instance
       path: `${certificatePath}/generateverificationcode`,
       operationName: 'GenerateVerificationCode',
       permission: 'write',
-      run: async (call) => {
-        const stored = await storedOf(call, store)
-        demandEtag(stored, preconditionOf(call))
-        return shown(call, await generateVerificationCode(stored, owner(call)), true)
-      },
+      run: async (call) =>
+        shown(call, await generateVerificationCode(nameOf(call), preconditionOf(call), owner(call)), true),
     },
     {
       method: 'POST',
       path: `${certificatePath}/verify`,
       operationName: 'VerifyCertificate',
       permission: 'write',
-      run: async (call) => {
-        const stored = await storedOf(call, store)
-        demandEtag(stored, preconditionOf(call))
-        const leaf = propertiesOf(call).text('certificate')
-        if (leaf === undefined) throw propertiesOf(call).refusal('certificate', 'is required')
-        return shown(call, await verifyPossession(stored, leaf, owner(call)))
-      },
+      run: async (call) =>
+        shown(call, await verifyPossession(nameOf(call), propertiesOf(call), preconditionOf(call), owner(call))),
     },
   ]
 }
 
 /** Newer api-versions put the members into `properties`. [service-wire §8.5] */
-function propertiesOf({ body }: Call): Members {
-  const top = members(isJsonObject(body) ? body : {})
+function propertiesOf(call: Call): Members {
+  const top = members(objectIn(call))
   return top.object('properties') ?? top
-}
-
-async function storedOf(call: Call, store: Store): Promise<CaCertificate> {
-  const stored = await store.caCertificates.get(serviceOf(call).idScope, nameOf(call))
-  if (!stored) throw new Refusal('ResourceAbsent', `the instance has no certificate ${shown(nameOf(call))}`)
-  return stored
-}
-
-function preconditionOf({ request }: Call): Precondition {
-  return readIfMatch(header(request, 'if-match'))
 }
 
 function nameOf({ parameters }: Call): string {
