@@ -93,6 +93,8 @@ export interface AttestationKind<M extends AttestationMechanism = AttestationMec
   readonly individual: (presented: Presented, mechanism: M) => Promise<Proof>
   /** Find the group that vouches for the device; undefined if none of this kind does. */
   readonly group: (presented: Presented) => Promise<(Proof & { readonly group: EnrollmentGroup }) | undefined>
+  /** Remember what a later request of the device hangs by, now that it has proven itself; absent: nothing is. */
+  readonly remember?: (attested: Pick<Attested, 'service' | 'registrationId' | 'evidence'>) => Promise<void>
   readonly hubCredential: (mechanism: M, evidence: Evidence) => HubCredential
   /**
    * What a hub may hold for a device, as far as the enrollment alone tells, the likeliest first; `member` is the registration ID

@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
-import { test } from 'node:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
 import { jumps, testClocks } from '../../test/fixtures/clocks.ts'
 import { newChip, type Chip } from '../../test/fixtures/tpm-chip.ts'
 import type { TpmMechanism } from '../model/enrollment.ts'
 import { Refusal, type RefusalReason } from '../model/refusal.ts'
 import { Secret } from '../base/secret.ts'
 import type { Clocks } from '../base/time.ts'
+import { openSqliteStore } from '../store/sqlite-store.ts'
 import { signSasToken } from '../wire/sas-token.ts'
 import type { Challenge, Credential, Presented } from './attestation.ts'
 import { unlimitedBudget } from './failure-budget.ts'
@@ -15,6 +19,12 @@ import { tpm } from './tpm.ts'
 const hour = 3600 * 1000
 const start = Date.UTC(2026, 1, 3, 4, 30)
 const secret = new Secret(Buffer.alloc(32, 9))
+const directory = mkdtempSync(join(tmpdir(), 'hubward-tpm-'))
+const store = openSqliteStore(directory)
+after(async () => {
+  await store[Symbol.asyncDispose]()
+  rmSync(directory, { recursive: true })
+})
 const device = newChip()
 const other = newChip()
 
@@ -27,11 +37,38 @@ test('a device that unwraps its nonce and signs with it is believed, with the st
   })
 })
 
-test('a poll, which carries the token alone, is believed too', async () => {
+test('an answer that carries the token alone, as of IoT Edge, is believed with the root key of its challenge', async () => {
   const at = clockAt(start)
   const { token } = await answered(device, at)
+  const cleared = { ...device, storageRootKey: other.storageRootKey }
+  await prove({ kind: 'tpm', tpm: cleared }, at)
   const { evidence } = await prove({ kind: 'token', token }, at)
-  assert.equal(evidence?.['storageRootKey'], undefined)
+  assert.equal(evidence?.['storageRootKey'], device.storageRootKey.toString('base64'))
+})
+
+test('whoever asks for challenges under made-up root keys does not push out the one that a TPM has proven', async () => {
+  const at = testClocks(start)
+  const registrationId = 'dev-09'
+  const kind = tpm(store, at, secret, unlimitedBudget)
+  const challenge = async (storageRootKey: Buffer) => {
+    const asked = { kind: 'tpm', tpm: { ...device, storageRootKey } } as const
+    const proof = await kind.individual(presented(asked, { registrationId }), mechanism(device))
+    assert.ok('challenge' in proof)
+    at.pass(1)
+    return proof.challenge()
+  }
+  const { authenticationKey } = await challenge(device.storageRootKey)
+  const nonce = device.unwrap(Buffer.from(authenticationKey, 'base64'))
+  const answer = { kind: 'token', token: sign(`0neA/registrations/${registrationId}`, nonce) } as const
+  const attempt = presented(answer, { registrationId })
+  const proof = await kind.individual(attempt, mechanism(device))
+  assert.ok('evidence' in proof)
+  await kind.remember?.({ ...attempt, evidence: proof.evidence })
+  for (let round = 0; round < 6; round++) await challenge(newChip().storageRootKey)
+  await kind.individual(attempt, mechanism(device))
+  assert.equal((await store.rootKeys.of('0neA', registrationId)).length, 4)
+  await kind.remember?.({ ...attempt, evidence: proof.evidence })
+  assert.equal((await store.rootKeys.of('0neA', registrationId)).length, 1)
 })
 
 test('a nonce is good in its own hour and the next, and refused after that', async () => {
@@ -44,7 +81,7 @@ test('a nonce is good in its own hour and the next, and refused after that', asy
 test('a clock that is set, in either direction, takes no nonce from a device that is at work with it', async () => {
   for (const jump of jumps) {
     const time = testClocks(start)
-    const kind = tpm(time, secret, unlimitedBudget)
+    const kind = tpm(store, time, secret, unlimitedBudget)
     const proof = await kind.individual(presented({ kind: 'tpm', tpm: device }), mechanism(device))
     assert.ok('challenge' in proof)
     const nonce = device.unwrap(Buffer.from((await proof.challenge()).authenticationKey, 'base64'))
@@ -73,7 +110,7 @@ test('a nonce belongs to one registration, one ID scope and one service', async 
   }
   await refuses('NonceInvalid', prove(signedFor('0neA/registrations/dev-02'), at, { registrationId: 'dev-02' }))
   await refuses('NonceInvalid', prove(signedFor('0neB/registrations/dev-01'), at, { idScope: '0neB' }))
-  const foreign = tpm(at, new Secret(Buffer.alloc(32, 8)), unlimitedBudget)
+  const foreign = tpm(store, at, new Secret(Buffer.alloc(32, 8)), unlimitedBudget)
   await refuses('NonceInvalid', foreign.individual(presented({ kind: 'token', token }), mechanism(device)))
   await prove(signedFor('0neA/registrations/DEV-01'), at, { registrationId: 'DEV-01' })
 })
@@ -100,7 +137,7 @@ test('keys that are no keys are refused by name', async () => {
 })
 
 test('the hub key is wrapped for the device that registered, and a key that no TPM takes is refused', () => {
-  const kind = tpm(clockAt(start), secret, unlimitedBudget)
+  const kind = tpm(store, clockAt(start), secret, unlimitedBudget)
   const evidence = {
     endorsementKey: device.endorsementKey.toString('base64'),
     storageRootKey: device.storageRootKey.toString('base64'),
@@ -111,15 +148,8 @@ test('the hub key is wrapped for the device that registered, and a key that no T
   assert.throws(() => kind.seal?.(evidence, new Secret(Buffer.alloc(65)), 'hub.example.net'), { reason: 'HubRefused' })
 })
 
-test('a device whose storage root key nobody knows is refused before anything is done at a hub', () => {
-  const kind = tpm(clockAt(start), secret, unlimitedBudget)
-  const known = { ...mechanism(device), storageRootKey: device.storageRootKey.toString('base64') }
-  assert.deepEqual(kind.hubCredential(known, { storageRootKey: known.storageRootKey }), { type: 'hubKey' })
-  assert.throws(() => kind.hubCredential(mechanism(device), {}), { reason: 'StorageRootKeyMalformed' })
-})
-
 async function challenged(from: Chip, clocks: Clocks): Promise<{ challenge: Challenge; nonce: Buffer }> {
-  const proof = await tpm(clocks, secret, unlimitedBudget).individual(
+  const proof = await tpm(store, clocks, secret, unlimitedBudget).individual(
     presented({ kind: 'tpm', tpm: from }),
     mechanism(from),
   )
@@ -135,7 +165,10 @@ async function answered(from: Chip, clocks: Clocks) {
 }
 
 async function prove(credential: Credential, clocks: Clocks, of: { registrationId?: string; idScope?: string } = {}) {
-  const proof = await tpm(clocks, secret, unlimitedBudget).individual(presented(credential, of), mechanism(device))
+  const proof = await tpm(store, clocks, secret, unlimitedBudget).individual(
+    presented(credential, of),
+    mechanism(device),
+  )
   return { evidence: 'evidence' in proof ? proof.evidence : undefined }
 }
 

@@ -9,7 +9,8 @@ import { authenticationKey } from '../wire/tpm/authentication-key.ts'
 import { longestHmacKey } from '../wire/tpm/hmac-key.ts'
 import { MalformedTpmStructure } from '../wire/tpm/reader.ts'
 import { parseStorageKey, type StorageKey } from '../wire/tpm/storage-key.ts'
-import type { AttestationKind, Credential, Evidence, Presented, TpmKeys } from './attestation.ts'
+import { rootKeysKept, type Store } from '../store/store.ts'
+import type { AttestationKind, Challenge, Credential, Evidence, Presented, TpmKeys } from './attestation.ts'
 import type { FailureBudget } from './failure-budget.ts'
 import { presentedToken } from './token.ts'
 
@@ -23,11 +24,17 @@ const mostGenerations = 4
 const longestUri = 64
 
 /**
- * A TPM proves itself by signing with a nonce key that only it could unwrap. Nothing is kept between challenge and answer: the
- * nonce is derived from `nonceSecret`, which all nodes share, and belongs to one ID scope, registration and endorsement key.
- * Individual enrollments only. [device-wire §5]
+ * A TPM proves itself by signing with a nonce key that only it could unwrap. The nonce is derived from `nonceSecret`, which all
+ * nodes share, and belongs to one ID scope, registration, endorsement key and storage root key. Of these the answer need not
+ * repeat the last, and IoT Edge does not: it is kept in the store between challenge and answer. Individual enrollments only.
+ * [device-wire §5]
  */
-export function tpm(clocks: Clocks, nonceSecret: Secret, budget: FailureBudget): AttestationKind<TpmMechanism> {
+export function tpm(
+  store: Pick<Store, 'rootKeys' | 'transact'>,
+  clocks: Clocks,
+  nonceSecret: Secret,
+  budget: FailureBudget,
+): AttestationKind<TpmMechanism> {
   const { clock } = clocks
   const generations = nonceGenerations(clocks)
   return {
@@ -37,7 +44,7 @@ export function tpm(clocks: Clocks, nonceSecret: Secret, budget: FailureBudget):
     decoy: { type: 'tpm', endorsementKey: randomBytes(32).toString('base64') },
 
     individual: async (presented, mechanism) => {
-      const { credential, service } = presented
+      const { credential, service, registrationId } = presented
       const enrolled = Buffer.from(mechanism.endorsementKey, 'base64')
       const { endorsementKey, storageRootKey } = sentKeys(credential)
       if (endorsementKey && !sameBytes(endorsementKey.bytes, enrolled)) {
@@ -45,38 +52,55 @@ export function tpm(clocks: Clocks, nonceSecret: Secret, budget: FailureBudget):
         throw new Refusal('EndorsementKeyMismatch', found)
       }
       if (credential.kind === 'tpm' && endorsementKey && storageRootKey) {
-        const key = nonce(presented, enrolled, generations.handOut(), nonceSecret).reveal()
+        const owner = nonceOwner(presented, enrolled, storageRootKey.bytes)
+        const key = nonce(owner, generations.handOut(), nonceSecret).reveal()
         const uri = (service.hostNames[0] ?? '').slice(0, longestUri)
         // Whoever knows the endorsement key can ask for as many as it likes.
         budget.charge(presented, trialsOfChallenge)
-        const challenge = () => authenticationKey({ endorsementKey, storageRootKey, key, uri }).toString('base64')
-        return { challenge: async () => ({ authenticationKey: challenge(), keyName: 'registration' }) }
+        const challenge = async (): Promise<Challenge> => {
+          const [latest] = await store.rootKeys.of(service.idScope, registrationId)
+          if (!latest?.rootKey.equals(storageRootKey.bytes)) {
+            const rootKey = storageRootKey.bytes
+            await store.transact((write) => write.rootKeys.put(service.idScope, registrationId, rootKey, clock()))
+          }
+          const wrapped = authenticationKey({ endorsementKey, storageRootKey, key, uri })
+          return { authenticationKey: wrapped.toString('base64'), keyName: 'registration' }
+        }
+        return { challenge }
       }
 
       const token = presentedToken(presented, clock)
-      const signed = generations.good().some((generation) => {
-        return sameBytes(token.signature, expectedSignature(token, nonce(presented, enrolled, generation, nonceSecret)))
+      const rootKeys = storageRootKey ? [storageRootKey.bytes] : await keptRootKeys(presented, store)
+      const signedUnder = rootKeys.find((rootKey) => {
+        const owner = nonceOwner(presented, enrolled, rootKey)
+        return generations
+          .good()
+          .some((generation) =>
+            sameBytes(token.signature, expectedSignature(token, nonce(owner, generation, nonceSecret))),
+          )
       })
-      if (!signed) {
+      if (!signedUnder) {
         throw new Refusal(
           'NonceInvalid',
           'the token was not signed with a nonce of this device, or the nonce has expired',
         )
       }
-      return { evidence: evidence(mechanism, storageRootKey) }
+      const { endorsementKey: enrolledKey } = mechanism
+      return { evidence: { endorsementKey: enrolledKey, storageRootKey: signedUnder.toString('base64') } }
+    },
+
+    remember: async ({ service: { idScope }, registrationId, evidence }) => {
+      const rootKey = bytes(evidence['storageRootKey'])
+      const kept = await store.rootKeys.of(idScope, registrationId)
+      const settled = kept.length === 1 && kept[0]!.proven && kept[0]!.rootKey.equals(rootKey)
+      if (!settled) await store.transact((write) => write.rootKeys.prove(idScope, registrationId, rootKey, clock()))
     },
 
     group: async () => undefined,
 
     context: ({ endorsementKey, storageRootKey }) => ({ endorsementKey, storageRootKey }),
 
-    hubCredential: (_, { storageRootKey }) => {
-      if (storageRootKey) return { type: 'hubKey' }
-      throw new Refusal(
-        'StorageRootKeyMalformed',
-        'the device sent no storage root key for its hub key to be wrapped for',
-      )
-    },
+    hubCredential: () => ({ type: 'hubKey' }),
 
     seal: ({ endorsementKey, storageRootKey }, hubKey, hubHostName) => {
       if (hubKey.length > longestHmacKey) {
@@ -117,20 +141,24 @@ function nonceGenerations({ clock, monotonic }: Clocks) {
 }
 
 /** The key that the device signs with until it has its hub key. */
-function nonce(
-  { service, registrationId }: Presented,
-  endorsementKey: Buffer,
-  generation: number,
-  secret: Secret,
-): Secret {
-  const owner = [service.idScope, registrationKey(registrationId), digest(endorsementKey), generation]
-  return new Secret(secret.hmac(owner.join('\0')))
+function nonce(owner: string, generation: number, secret: Secret): Secret {
+  return new Secret(secret.hmac(`${owner}\0${generation}`))
 }
 
-/** The storage root key of this registration, not one from before: it changes when the TPM is cleared. [device-wire §5.6] */
-function evidence(mechanism: TpmMechanism, sent: StorageKey | undefined): Evidence {
-  const storageRootKey = sent ? sent.bytes.toString('base64') : mechanism.storageRootKey
-  return { endorsementKey: mechanism.endorsementKey, storageRootKey }
+/** Whose a nonce is: of one registration, and of one storage root key, which changes when the TPM is cleared. [device-wire §5.6] */
+function nonceOwner({ service, registrationId }: Presented, endorsementKey: Buffer, rootKey: Buffer): string {
+  return [service.idScope, registrationKey(registrationId), digest(endorsementKey), digest(rootKey)].join('\0')
+}
+
+const noRootKey = Buffer.alloc(0)
+
+/** Those that the device presented before, and as many in all whoever asks: the time of the answer tells nothing of them. */
+async function keptRootKeys(
+  { service, registrationId }: Presented,
+  store: Pick<Store, 'rootKeys'>,
+): Promise<readonly Buffer[]> {
+  const kept = (await store.rootKeys.of(service.idScope, registrationId)).map(({ rootKey }) => rootKey)
+  return [...kept, ...Array.from({ length: rootKeysKept - kept.length }, () => noRootKey)]
 }
 
 interface SentKeys {

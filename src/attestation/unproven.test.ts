@@ -134,7 +134,7 @@ function kinds(trialsPerSecond: number): AttestationKinds {
   return {
     symmetricKey: attestationKind(symmetricKey(store, time.clock, budget)),
     x509: attestationKind(x509(store, time.clock, { dates: 'enforce', admits: new Set() })),
-    tpm: attestationKind(tpm(time, secret(9), budget)),
+    tpm: attestationKind(tpm(store, time, secret(9), budget)),
   }
 }
 

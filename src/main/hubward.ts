@@ -165,7 +165,7 @@ export async function openHubward(
   const attestation: AttestationKinds = {
     symmetricKey: attestationKind(symmetricKey(store, clock, budget)),
     x509: attestationKind(x509(store, clock, certificatePolicy(configuration, log))),
-    tpm: attestationKind(tpm(clocks, await deploymentKey(store, 'tpm-nonce'), budget)),
+    tpm: attestationKind(tpm(store, clocks, await deploymentKey(store, 'tpm-nonce'), budget)),
   }
   const allocation: Allocation = {
     policies: { ...automatic, custom },

@@ -61,6 +61,7 @@ export async function register(
       }
       case 'attested':
         request.standing?.proved()
+        await attestation[enrollment.attestation.type]?.remember?.(verdict.attested)
         return { operation: await operations.run(verdict.attested) }
     }
   } catch (error) {

@@ -40,6 +40,9 @@ export interface SliceOfListed {
   readonly limit: number
 }
 
+/** Storage root keys that are kept of one device, one of which was proven at most. */
+export const rootKeysKept = 4
+
 export interface Reader {
   readonly services: {
     readonly byIdScope: (idScope: string) => Promise<ProvisioningService | undefined>
@@ -138,6 +141,13 @@ export interface Reader {
     /** From one day to another, both included, in the order of day and kind. */
     readonly between: (idScope: IdScope, from: string, to: string) => Promise<readonly Usage[]>
   }
+  readonly rootKeys: {
+    /** The storage root keys (TPM2B_PUBLIC) under which this device asked for a challenge lately; the latest first. */
+    readonly of: (
+      idScope: IdScope,
+      registrationId: string,
+    ) => Promise<readonly { readonly rootKey: Buffer; readonly proven: boolean }[]>
+  }
   readonly keys: {
     /** A secret of the deployment itself, such as the one that TPM nonces are derived from. */
     readonly get: (name: string) => Promise<Secret | undefined>
@@ -199,7 +209,7 @@ export interface Writer {
     readonly create: (idScope: IdScope, enrollment: Enrollment) => void
     /** Conflict unless the stored record has the etag `replaces`. */
     readonly replace: (idScope: IdScope, enrollment: Enrollment, replaces: Etag) => void
-    /** Conflict unless it is there, with its present etag. */
+    /** Conflict unless it is there, with its present etag. The root keys of its device go with it. */
     readonly delete: (idScope: IdScope, enrollment: Enrollment) => void
   }
   readonly registrations: {
@@ -224,6 +234,12 @@ export interface Writer {
   readonly usage: {
     /** Add these operations to what was counted. */
     readonly add: (idScope: IdScope, usage: Usage) => void
+  }
+  readonly rootKeys: {
+    /** Presented at this moment (milliseconds since 1970); those beyond `rootKeysKept` are forgotten, a proven one last. */
+    readonly put: (idScope: IdScope, registrationId: string, rootKey: Buffer, at: number) => void
+    /** The TPM answered a challenge under this one: the others are forgotten. */
+    readonly prove: (idScope: IdScope, registrationId: string, rootKey: Buffer, at: number) => void
   }
   readonly keys: {
     readonly create: (name: string, key: Secret) => void

@@ -491,4 +491,30 @@ export function storeContract(
     assert.ok((await again.keys.get('nonce'))?.equals(key(8)))
     assert.equal((await again.caCertificates.get(idScope, 'root-1'))?.isVerified, true)
   })
+
+  test(`${name}: of a device's root keys a few are kept, the proven one among them, until its enrollment goes`, async () => {
+    await using store = await open()
+    const rootKey = (byte: number) => Buffer.alloc(8, byte)
+    const kept = async (id = 'dev-1') =>
+      (await store.rootKeys.of(idScope, id)).map(({ rootKey, proven }) => `${rootKey[0]}${proven ? ' proven' : ''}`)
+    const put = (byte: number, at: number, id = 'dev-1') =>
+      store.transact((write) => write.rootKeys.put(idScope, id, rootKey(byte), at))
+    await put(1, 10)
+    await put(2, 11)
+    await put(1, 12)
+    assert.deepEqual(await kept('DEV-1'), ['1', '2'], 'the latest first')
+    await store.transact((write) => write.rootKeys.prove(idScope, 'dev-1', rootKey(2), 13))
+    await store.transact((write) => write.rootKeys.prove(idScope, 'dev-1', rootKey(3), 14))
+    assert.deepEqual(await kept(), ['3 proven'])
+    for (const byte of [4, 5, 6, 7, 8]) await put(byte, 20 + byte)
+    assert.deepEqual(await kept(), ['8', '7', '6', '3 proven'])
+    await put(3, 30)
+    assert.equal((await kept())[0], '3 proven')
+    await put(9, 30, 'dev-2')
+    const attestation = { type: 'tpm', endorsementKey: 'AAEC' } as const
+    const enrollment = individual('Dev-1', { attestation })
+    await store.transact((write) => write.enrollments.create(idScope, enrollment))
+    await store.transact((write) => write.enrollments.delete(idScope, enrollment))
+    assert.deepEqual([await kept(), await kept('dev-2')], [[], ['9']])
+  })
 }

@@ -122,6 +122,29 @@ test('a challenge from before a restart is still good after it', async () => {
   assert.equal((await register('restarted', keysOf(device), await token('restarted'))).status, 202)
 })
 
+test('a device that does not repeat its keys with the token, as IoT Edge, gets its hub key, also after a restart', async () => {
+  await enroll('edge')
+  const challenge = await register('edge', keysOf(device))
+  assert.equal(challenge.status, 401)
+  await service.kill9()
+  await service.restart()
+  await device.activate(Buffer.from(String(challenge.json()['authenticationKey']), 'base64'))
+  // IoT Edge signs the resource in lower case.
+  const signed = await token('edge', service.idScope.toLowerCase())
+  const answer = await register('edge', undefined, signed)
+  assert.equal(answer.status, 202)
+  const operation = answer.json()
+  assert.equal(operation['status'], 'assigned', answer.text)
+  const state = operation['registrationState'] as { tpm: { authenticationKey: string } }
+  await device.activate(Buffer.from(state.tpm.authenticationKey, 'base64'))
+  const poll = await service.https({
+    method: 'GET',
+    path: `/${service.idScope}/registrations/edge/operations/${operation['operationId']}?api-version=2018-11-01`,
+    headers: { authorization: signed },
+  })
+  assert.equal(poll.status, 200)
+})
+
 test('nothing of all this was a fault', () => {
   assert.doesNotMatch(service.log(), /fault/i)
 })
@@ -133,7 +156,7 @@ function keysOf({ endorsementKey, storageRootKey }: TpmDevice) {
   }
 }
 
-function register(registrationId: string, tpm: object, authorization?: string) {
+function register(registrationId: string, tpm: object | undefined, authorization?: string) {
   return service.https({
     method: 'PUT',
     path: `/${service.idScope}/registrations/${registrationId}/register?api-version=2019-03-31`,
@@ -143,8 +166,8 @@ function register(registrationId: string, tpm: object, authorization?: string) {
 }
 
 /** Signed inside the TPM, with the key that was activated last. */
-async function token(registrationId: string): Promise<string> {
-  const resource = encodeURIComponent(`${service.idScope}/registrations/${registrationId}`)
+async function token(registrationId: string, idScope = service.idScope): Promise<string> {
+  const resource = encodeURIComponent(`${idScope}/registrations/${registrationId}`)
   const expiry = Math.floor(Date.now() / 1000) + 3600
   const signature = (await device.sign(`${resource}\n${expiry}`)).toString('base64')
   return `SharedAccessSignature sr=${resource}&sig=${encodeURIComponent(signature)}&se=${expiry}&skn=registration`

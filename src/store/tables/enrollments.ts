@@ -92,8 +92,8 @@ function statements(db: Kysely<Tables>) {
   }
 }
 
-/** The table of individual enrollments and enrollment groups. */
-export function enrollmentsTable(db: Kysely<Tables>) {
+/** The table of individual enrollments and enrollment groups. `forget` deletes what was kept of a device for its enrollment. */
+export function enrollmentsTable(db: Kysely<Tables>, forget: (record: Recorder, idScope: string, key: string) => void) {
   const compiled = statements(db)
 
   function reader<E extends Enrollment>(query: Querier, kind: E['kind'] & Kind) {
@@ -130,7 +130,9 @@ export function enrollmentsTable(db: Kysely<Tables>) {
         record(compiled.replace, { ...toRow(idScope, enrollment), replaces }, 1),
       delete: (idScope, enrollment) => {
         const { kind, etag } = enrollment
-        record(compiled.delete, { idScope, kind, key: registrationKey(enrollmentId(enrollment)), etag }, 1)
+        const key = registrationKey(enrollmentId(enrollment))
+        record(compiled.delete, { idScope, kind, key, etag }, 1)
+        if (enrollment.attestation.type === 'tpm') forget(record, idScope, key)
       },
     }),
   }

@@ -19,6 +19,14 @@ export interface Tables {
   access_tokens: { key: string; document: string }
   token_issuers: { key: string; document: string }
   decisions: { id_scope: string; id: string; key: string; tracking_id: string; document: string; share: string }
+  tpm_root_keys: {
+    id_scope: string
+    key: string
+    digest: string
+    root_key: string
+    presented_at: number
+    proven: number
+  }
   usage: { id_scope: string; day: string; kind: string; node: string; operations: number }
 }
 
@@ -103,4 +111,7 @@ export const migrations = [
   `alter table decisions add column share text not null default 'known';
    update decisions set share = 'stranger' where id_scope = '';
    create index decisions_of_share on decisions (id_scope, share, id)`,
+  `create table tpm_root_keys (
+     id_scope text, key text, digest text, root_key text not null, presented_at bigint not null,
+     proven integer not null, primary key (id_scope, key, digest))`,
 ]

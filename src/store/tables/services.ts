@@ -189,6 +189,7 @@ const belongings = [
   'enrollments',
   'registrations',
   'operations',
+  'tpm_root_keys',
   'revocations',
   'revocation_lists',
   'listed_revocations',

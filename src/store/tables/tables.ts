@@ -4,6 +4,7 @@ import { accessTables } from './access.ts'
 import { decisionsTable } from './decisions.ts'
 import { enrollmentsTable } from './enrollments.ts'
 import { registrationsTables } from './registrations.ts'
+import { rootKeysTable } from './root-keys.ts'
 import { revocationsTables } from './revocations.ts'
 import type { Tables } from './schema.ts'
 import { servicesTables } from './services.ts'
@@ -18,7 +19,8 @@ export function compileTables(db: Kysely<Tables>): {
   const services = servicesTables(db)
   const access = accessTables(db)
   const revocations = revocationsTables(db)
-  const enrollments = enrollmentsTable(db)
+  const rootKeys = rootKeysTable(db)
+  const enrollments = enrollmentsTable(db, rootKeys.delete)
   const registrations = registrationsTables(db)
   const decisions = decisionsTable(db)
   const usage = usageTable(db)
@@ -40,6 +42,7 @@ export function compileTables(db: Kysely<Tables>): {
       operations: registrations.operations(query),
       decisions: decisions.reader(query),
       usage: usage.reader(query),
+      rootKeys: rootKeys.reader(query),
     }),
     writer: (record, node = 'embedded') => ({
       services: services.serviceWriter(record),
@@ -57,6 +60,7 @@ export function compileTables(db: Kysely<Tables>): {
       operations: registrations.operationWriter(record),
       decisions: decisions.writer(record),
       usage: usage.writer(record, node),
+      rootKeys: rootKeys.writer(record),
     }),
   }
 }
