@@ -22,17 +22,24 @@ const reasons: Readonly<Record<FlawKind, RefusalReason>> = {
   policy: 'ChainPolicyInvalid',
 }
 
-/** The refusal for what is wrong with a certificate or its path. */
-export function refusalOfFlaw({ kind, found }: Flaw): Refusal {
-  return new Refusal(reasons[kind], found)
+/** The refusal for what is wrong with a certificate or its path; `where` says how the certificate came to be looked at. */
+export function refusalOfFlaw({ kind, found }: Flaw, where = ''): Refusal {
+  return new Refusal(reasons[kind], found + where)
 }
+
+/** Names what a certificate is enrolled in; undefined for one that is not. */
+export type Enrolled = (certificate: X509Certificate) => string | undefined
 
 /** The refusal for a search that found no path: what was wrong, or which certificate, or whose consent, it lacks. */
 export function refusalOfSearch(
   search: Exclude<PathSearch<unknown>, { readonly path: unknown }>,
   caCertificates: readonly CaCertificate[],
+  enrolledIn: Enrolled,
 ): Refusal {
-  if ('flaw' in search) return refusalOfFlaw(search.flaw)
+  if ('flaw' in search) {
+    const enrolled = enrolledIn(search.flaw.certificate)
+    return refusalOfFlaw(search.flaw, enrolled === undefined ? '' : `; it is enrolled in ${enrolled}`)
+  }
   const { stuck, at } = search
   const { subject, issuer } = fieldsOf(at)
   const [name, issuerName] = [shownName(subject), shownName(issuer)]

@@ -1,6 +1,6 @@
 import type { X509Certificate } from 'node:crypto'
 import type { Trail } from '../model/decision.ts'
-import type { X509Mechanism } from '../model/enrollment.ts'
+import type { EnrollmentGroup, X509Mechanism } from '../model/enrollment.ts'
 import { registrationKey } from '../model/identifiers.ts'
 import type { JsonObject } from '../base/json.ts'
 import { Refusal } from '../model/refusal.ts'
@@ -10,13 +10,13 @@ import { readCertificate } from '../wire/certificate.ts'
 import { DerMalformed } from '../wire/der.ts'
 import { shown } from '../base/printable.ts'
 import { fieldsOf } from '../wire/x509/certificate-fields.ts'
-import { findPath, issuersAbove, type Anchor, type BySubject } from '../wire/x509/find-path.ts'
+import { findPath, isReadable, issuersAbove, type Anchor, type BySubject } from '../wire/x509/find-path.ts'
 import { certificateOf, rememberIssuers } from '../wire/x509/known-certificates.ts'
 import { commonName, type Name } from '../wire/x509/name.ts'
 import { certificateFlaw, leafFlaw, type Leniency, type PathRules } from '../wire/x509/path-rules.ts'
 import type { AttestationKind, Credential, Evidence, Presented, Proof } from './attestation.ts'
 import { anchorsBySubject, anchorsOf, certificatesBySubject, knownTo, type Known } from './known-issuers.ts'
-import { refusalOfFlaw, refusalOfSearch, thumbprint } from './path-refusals.ts'
+import { refusalOfFlaw, refusalOfSearch, thumbprint, type Enrolled } from './path-refusals.ts'
 
 /** What is asked of certificates beside RFC 5280. */
 export interface CertificatePolicy {
@@ -53,8 +53,9 @@ export function x509(
       const known = await knownTo(store, presented)
       if (mechanism.of !== 'clientCertificates') {
         const anchors = anchorsOf(mechanism, known.caCertificates, undefined)
-        const { proof } = ascend([leaf, ...intermediates], anchorsBySubject(anchors), known, rules(), presented.trail)
-        return proof
+        const name = () => `the individual enrollment ${presented.registrationId}`
+        const search = { anchors: anchorsBySubject(anchors), known, name }
+        return ascend([leaf, ...intermediates], search, rules(), presented.trail).proof
       }
       refuseFlawed(leaf, rules(), presented.trail, [certificateFlaw])
       const presentedLeaf = leaf.raw.toString('base64')
@@ -71,7 +72,9 @@ export function x509(
     group: async (presented) => {
       const chain = presentedChain(presented)
       const known = await knownTo(store, presented)
-      const { anchor, proof } = ascend(chain, known.groups, known, rules(), presented.trail)
+      const name = ({ enrollmentGroupId }: EnrollmentGroup) => `the group ${enrollmentGroupId}`
+      const search = { anchors: known.groups, known, name }
+      const { anchor, proof } = ascend(chain, search, rules(), presented.trail)
       return {
         group: anchor.of,
         evidence: { ...proof.evidence, signingCertificate: base64Of(anchor.certificate) },
@@ -154,6 +157,13 @@ function subjectOf(leaf: X509Certificate): Name {
   }
 }
 
+/** Where a path may end, what may stand between, and how an enrollment is called. */
+interface Anchors<T> {
+  readonly anchors: BySubject<Anchor<T>>
+  readonly known: Known
+  readonly name: (of: T) => string
+}
+
 interface Ascent<T> {
   readonly anchor: Anchor<T>
   readonly proof: AttestedProof
@@ -162,15 +172,15 @@ interface Ascent<T> {
 /** The proof that a path from the presented leaf to one of the anchors is. Notes down what was let through on the way. */
 function ascend<T>(
   [leaf, ...presented]: readonly [X509Certificate, ...X509Certificate[]],
-  anchors: BySubject<Anchor<T>>,
-  known: Known,
+  { anchors, known, name }: Anchors<T>,
   rules: PathRules,
   trail: Trail,
 ): Ascent<T> {
   refuseFlawed(leaf, rules, trail, [certificateFlaw, leafFlaw])
-  refuseEnrolledCa(leaf, anchors)
+  const enrolledIn = (certificate: X509Certificate) => enrollmentOf(certificate, anchors, name)
+  refuseEnrolledCa(leaf, enrolledIn)
   const search = findPath(leaf, anchors, presented, known.uploaded, rules)
-  if (!('path' in search)) throw refusalOfSearch(search, known.caCertificates)
+  if (!('path' in search)) throw refusalOfSearch(search, known.caCertificates, enrolledIn)
   const { anchor, path, warnings } = search
   for (const found of warnings) trail.note({ step: 'warning', found })
   rememberIssuers(path.slice(1))
@@ -190,11 +200,25 @@ function refuseFlawed(
 }
 
 /** A CA certificate of the old kind, which does not say that it is one, is no device's either. */
-function refuseEnrolledCa(leaf: X509Certificate, anchors: BySubject<Anchor<unknown>>): void {
-  const namesakes = anchors.get(fieldsOf(leaf).subject.key) ?? []
-  if (namesakes.some(({ certificate }) => certificate.raw.equals(leaf.raw))) {
-    throw new Refusal('CertificateIsCa', 'the presented certificate is itself the one that is enrolled as a CA')
-  }
+function refuseEnrolledCa(leaf: X509Certificate, enrolledIn: Enrolled): void {
+  const enrolled = enrolledIn(leaf)
+  if (enrolled === undefined) return
+  throw new Refusal(
+    'CertificateIsCa',
+    `the presented certificate is itself the one that ${enrolled} has enrolled as a CA`,
+  )
+}
+
+/** The enrollment that has this very certificate as a CA's, in the operator's words. */
+function enrollmentOf<T>(
+  certificate: X509Certificate,
+  anchors: BySubject<Anchor<T>>,
+  name: (of: T) => string,
+): string | undefined {
+  if (!isReadable(certificate)) return undefined
+  const namesakes = anchors.get(fieldsOf(certificate).subject.key) ?? []
+  const found = namesakes.find((anchor) => anchor.certificate.raw.equals(certificate.raw))
+  return found && name(found.of)
 }
 
 type AttestedProof = Extract<Proof, { readonly evidence: Evidence }>

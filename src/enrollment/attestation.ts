@@ -95,7 +95,7 @@ function readSigningSlot(
   const certificate = readSlot(entry, kept)
   if (!certificate || kept.includes(certificate)) return certificate
   const authority = authorityOf(readCertificateFields(Buffer.from(certificate.der, 'base64')))
-  if (typeof authority === 'object') throw entry!.refusal('certificate', `is not of a CA: ${authority.not}`)
+  if (typeof authority === 'object') throw entry!.refusal('certificate', `cannot vouch for others: ${authority.not}`)
   return certificate
 }
 

@@ -8,6 +8,7 @@ import type { Instance } from './instance.ts'
 import type { EnrollmentKind } from './kind.ts'
 import { members, memberRefusal } from '../model/members.ts'
 import { readIfMatch } from '../wire/precondition.ts'
+import { shown } from '../base/printable.ts'
 
 const modes = ['create', 'update', 'updateIfMatchETag', 'delete'] as const
 
@@ -25,6 +26,8 @@ export interface BulkOutcome {
   /** How many items were done. */
   readonly done: number
   readonly changes: readonly { readonly before?: Enrollment | undefined; readonly after?: Enrollment }[]
+  /** Each behind the ID of its item. */
+  readonly warnings: readonly string[]
 }
 
 const mostItems = 10
@@ -59,9 +62,12 @@ export async function runBulk<E extends Enrollment>(
 ): Promise<BulkOutcome> {
   const errors: JsonObject[] = []
   const changes: { before?: Enrollment | undefined; after?: Enrollment }[] = []
+  const warnings: string[] = []
   for (const { id, record } of items) {
     try {
-      changes.push(await runItem(kind, mode, id, record, instance))
+      const change = await runItem(kind, mode, id, record, instance)
+      changes.push(change)
+      for (const warning of change.warnings ?? []) warnings.push(`${shown(id)}: ${warning}`)
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       const { errorCode, publicMessage: errorStatus } = error
@@ -73,7 +79,7 @@ export async function runBulk<E extends Enrollment>(
       })
     }
   }
-  return { json: { errors, isSuccessful: errors.length === 0 }, done: changes.length, changes }
+  return { json: { errors, isSuccessful: errors.length === 0 }, done: changes.length, changes, warnings }
 }
 
 async function runItem<E extends Enrollment>(
@@ -82,7 +88,7 @@ async function runItem<E extends Enrollment>(
   id: string,
   record: JsonObject,
   instance: Instance,
-): Promise<{ before?: Enrollment | undefined; after?: Enrollment }> {
+): Promise<{ before?: Enrollment | undefined; after?: Enrollment; warnings?: readonly string[] }> {
   switch (mode) {
     case 'create':
       return putEnrollment(kind, id, record, 'none', instance)

@@ -14,6 +14,7 @@ import { holds, type Precondition } from '../wire/precondition.ts'
 import { checkQuota } from './quota.ts'
 import { checkReferences } from './references.ts'
 import { shown } from '../base/printable.ts'
+import { warningsOf } from './warnings.ts'
 
 /** The enrollment with this ID; refuses if there is none. */
 export async function getEnrollment<E extends Enrollment>(
@@ -28,7 +29,7 @@ export async function getEnrollment<E extends Enrollment>(
 
 /**
  * Create the enrollment (no precondition) or replace it (with one). What clients are not shown, they cannot write back:
- * left-out keys and certificates shown as `info` are kept. Durable when it settles. [service-wire §3.4, §0.5]
+ * left-out keys and certificates shown as `info` are kept. Durable when it settles; `warnings` are for whoever asked. [service-wire §3.4, §0.5]
  */
 export function putEnrollment<E extends Enrollment>(
   kind: EnrollmentKind<E>,
@@ -36,7 +37,7 @@ export function putEnrollment<E extends Enrollment>(
   body: Json | undefined,
   precondition: Precondition,
   instance: Instance,
-): Promise<{ before: E | undefined; after: Enrollment }> {
+): Promise<{ before: E | undefined; after: Enrollment; warnings: readonly string[] }> {
   return untilUndisturbed(async () => {
     const { store, idScope, clock, rules } = instance
     const json = bodyObject(body)
@@ -58,7 +59,7 @@ export function putEnrollment<E extends Enrollment>(
         ? write.enrollments.replace(idScope, enrollment, stored.etag)
         : write.enrollments.create(idScope, enrollment),
     )
-    return { before: stored, after: enrollment }
+    return { before: stored, after: enrollment, warnings: await warningsOf(enrollment, instance) }
   })
 }
 

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { createRoot, createSelfSigned, cRLSign } from '../fixtures/certificates.ts'
+import { newEtag } from '../../src/model/identifiers.ts'
+import { readCertificateText } from '../../src/wire/certificate.ts'
 import { openEndpoint } from './endpoint.ts'
 
 const endpoint = await openEndpoint('127.50.9.1')
@@ -28,7 +30,51 @@ test('a signing certificate without any extension is taken, as old tools make it
   const { certificate } = await createRoot('old', { extensions: 'bare' })
   const answer = await putGroup('bare', { primary: { certificate } })
   assert.equal(answer.status, 200, answer.text)
+  const warning = 'attestation.x509.signingCertificates.primary has no basic constraints that say CA'
+  assert.ok(String(answer.headers['x-hubward-warning']).startsWith(warning))
+  assert.ok(endpoint.notices.at(-1)?.includes(`an enrollment was written with a warning: ${warning}`))
 })
+
+test('a CA certificate is referred to with a warning if it may not sign, or while its key is not proven', async () => {
+  await upload('sound', await createRoot('sound'), true)
+  await upload('lists', await createRoot('lists', { keyUsage: cRLSign }), true)
+  await upload('unproven', await createRoot('unproven'), false)
+  const none = await putReference('sound')
+  assert.equal(none.headers['x-hubward-warning'], undefined)
+  for (const [name, says] of [
+    ['lists', 'cannot vouch for others, and lets no device in: its key usage has no keyCertSign'],
+    ['unproven', 'lets no device in until possession of its key was proven'],
+  ] as const) {
+    const answer = await putReference(name)
+    assert.equal(answer.status, 200, answer.text)
+    assert.equal(answer.headers['x-hubward-warning'], `attestation.x509.caReferences.primary (${name}) ${says}`)
+  }
+  const bulk = await endpoint.call('POST', '/enrollmentGroups', {
+    mode: 'create',
+    enrollmentGroups: [{ enrollmentGroupId: 'in-bulk', attestation: referring('lists') }],
+  })
+  assert.match(String(bulk.headers['x-hubward-warning']), /^in-bulk: .* has no keyCertSign$/)
+})
+
+/** As an older version let it be uploaded, or another node. */
+async function upload(name: string, { certificate }: { certificate: string }, isVerified: boolean): Promise<void> {
+  const record = readCertificateText(certificate)
+  assert.ok(record)
+  const [now, etag] = ['2026-01-01T00:00:00.0000000Z', newEtag()]
+  const dates = { createdDateTimeUtc: now, lastUpdatedDateTimeUtc: now }
+  const { idScope, store } = endpoint
+  await store.transact((write) => write.caCertificates.put(idScope, { ...record, ...dates, name, isVerified, etag }))
+}
+
+function referring(primary: string) {
+  return { type: 'x509', x509: { caReferences: { primary } } }
+}
+
+function putReference(name: string) {
+  const enrollmentGroupId = `refers-to-${name}`
+  const attestation = referring(name)
+  return endpoint.call('PUT', `/enrollmentGroups/${enrollmentGroupId}`, { enrollmentGroupId, attestation })
+}
 
 function putGroup(enrollmentGroupId: string, signingCertificates: object) {
   const attestation = { type: 'x509', x509: { signingCertificates } }

@@ -10,7 +10,7 @@ import { isJsonObject, type Json, type JsonObject } from '../../base/json.ts'
 import { header } from '../../wire/http.ts'
 import { authorize, type Caller } from '../../access/authorization.ts'
 import { answerQuery } from './query-call.ts'
-import type { Call, Route } from './route.ts'
+import { warning, type Call, type Route } from './route.ts'
 
 /** What individual enrollments and groups are called where they differ on this endpoint. */
 export interface EnrollmentResource<E extends Enrollment> {
@@ -36,7 +36,8 @@ export function enrollmentRoutes<E extends Enrollment>(resource: EnrollmentResou
       run: async ({ request, instance, id, body, caller }) => {
         const precondition = readIfMatch(header(request, 'if-match'))
         const change = await putEnrollment(kind, id, body, precondition, instance)
-        return { json: enrollmentJson(change.after, { ...disclosure(caller), keys: true }), changes: [change] }
+        const json = enrollmentJson(change.after, { ...disclosure(caller), keys: true })
+        return { json, changes: [change], ...warning(change.warnings) }
       },
     },
     {
@@ -71,8 +72,8 @@ export function enrollmentRoutes<E extends Enrollment>(resource: EnrollmentResou
       run: async ({ instance, caller, body }) => {
         const bulk = readBulk(kind, body)
         if (bulk.mode === 'delete') authorize(caller, `${family}/delete`)
-        const { json, done, changes } = await runBulk(kind, bulk, instance)
-        return { json, operations: done, changes }
+        const { json, done, changes, warnings } = await runBulk(kind, bulk, instance)
+        return { json, operations: done, changes, ...warning(warnings) }
       },
     },
     {

@@ -2,7 +2,7 @@ import { queryPage, type Collection } from '../../enrollment/page.ts'
 import { isJsonObject } from '../../base/json.ts'
 import { Refusal } from '../../model/refusal.ts'
 import { header, type HttpRequest } from '../../wire/http.ts'
-import type { Answer, Call } from './route.ts'
+import { headerText, type Answer, type Call } from './route.ts'
 
 const pageSize = { ordinary: 100, most: 1000 }
 
@@ -27,7 +27,7 @@ export async function answerQuery<T>(
     headers: {
       'x-ms-item-type': whole ? itemType : 'unknown',
       'X-Content-Type-Options': 'nosniff',
-      ...(notUnderstood && { 'x-hubward-query': `not understood, everything is listed: ${ascii(notUnderstood)}` }),
+      ...(notUnderstood && { 'x-hubward-query': `not understood, everything is listed: ${headerText(notUnderstood)}` }),
       // Absent on the last page: an empty one makes Node loop.
       ...(continuation !== undefined && { 'x-ms-continuation': continuation }),
     },
@@ -48,9 +48,4 @@ function readLimit(request: HttpRequest): number {
   if (!/^[1-9]\d{0,8}$/.test(given))
     throw new Refusal('QueryMalformed', 'x-ms-max-item-count is not a positive integer')
   return Math.min(Number(given), pageSize.most)
-}
-
-/** A header takes nothing else. */
-function ascii(text: string): string {
-  return text.replaceAll(/[^ -~]/gu, '?')
 }

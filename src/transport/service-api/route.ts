@@ -43,6 +43,21 @@ export interface Answer {
   readonly changes?: readonly { readonly before?: Enrollment | undefined; readonly after?: Enrollment }[]
 }
 
+/** What was done, though something is wrong with it: in a header for the caller, and in the log. */
+export function warning(warnings: readonly string[]): Pick<Answer, 'headers' | 'notice'> {
+  if (warnings.length === 0) return {}
+  const text = warnings.join('; ')
+  return {
+    headers: { 'x-hubward-warning': headerText(text) },
+    notice: `an enrollment was written with a warning: ${text}`,
+  }
+}
+
+/** A header takes nothing else than visible ASCII. */
+export function headerText(text: string): string {
+  return text.replaceAll(/[^ -~]/gu, '?')
+}
+
 /** The segments of a path, each decoded once, without the trailing slash; undefined if they cannot be. */
 export function segmentsOf(path: string): string[] | undefined {
   try {

@@ -218,8 +218,9 @@ function authorityFlaw(fields: CertificateFields, role: 'intermediate' | 'anchor
     return undefined
   }
   const not = authority === 'bare' ? 'it has no basic constraints' : authority.not
-  const kind = fields.extensions.basicConstraints?.ca ? 'wrong-key-usage' : 'issuer-not-ca'
-  return [kind, `issued the certificate below it but is not a CA: ${not}`]
+  return fields.extensions.basicConstraints?.ca
+    ? ['wrong-key-usage', `is a CA that issued the certificate below it but may not: ${not}`]
+    : ['issuer-not-ca', `issued the certificate below it but is not a CA: ${not}`]
 }
 
 /** [RFC 5280 §4.2.1.9] */
