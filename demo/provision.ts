@@ -17,7 +17,7 @@ export async function provision(
   kind: Enrolling,
   transport: DeviceTransport,
   service: Service,
-  devices: DeviceRunner,
+  devices: Pick<DeviceRunner, 'run'>,
 ): Promise<Row> {
   const device = `device-${randomUUID().slice(0, 8)}`
   const { path, body, credential } = await kind.prepare(device)

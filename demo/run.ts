@@ -1,6 +1,7 @@
 import { openNodeRunner, type DeviceTransport } from '../sdk/runner.ts'
 import { attestationKinds } from '../test/fixtures/enrollments.ts'
 import { startService } from '../test/fixtures/service.ts'
+import { hardwareRows } from './hardware.ts'
 import { journey, journeySettings } from './journey.ts'
 import { provision } from './provision.ts'
 import { printTable, type Row } from './table.ts'
@@ -22,6 +23,7 @@ async function demo(): Promise<void> {
     for (const transport of transports) rows.push(await provision(kind, transport, service, devices))
   }
   rows.push(...(await tpmRows(service)))
+  rows.push(...(await hardwareRows(service)))
 
   printTable(rows)
   const moved = await journey(service, devices, ['127.0.0.2', '127.0.0.3'])

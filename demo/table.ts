@@ -11,6 +11,12 @@ export interface Row {
   readonly problem?: string | undefined
 }
 
+/** The row of devices that need Debian packages which are not on this machine: no failure of the service. */
+export function notShown(attestation: string, packages: readonly string[]): Row {
+  const twin = `not shown: install ${packages.join(', ')} (Debian: apt-get install ${packages.join(' ')})`
+  return { device: '–', attestation, transport: '–', hub: '–', milliseconds: 0, twin }
+}
+
 /** Print the rows under their headings. */
 export function printTable(rows: readonly Row[]): void {
   const lines = rows.map(({ device, attestation, transport, hub, milliseconds, twin, problem }) => [

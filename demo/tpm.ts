@@ -3,7 +3,7 @@ import type { Service } from '../test/fixtures/service.ts'
 import { hasSoftwareTpm, startSoftwareTpm } from '../test/tpm/software-tpm.ts'
 import { openTpmDevice } from '../test/tpm/tpm-device.ts'
 import { provision, type Enrolling } from './provision.ts'
-import type { Row } from './table.ts'
+import { notShown, type Row } from './table.ts'
 
 /** MQTT has no room for the challenge. [device-wire §5] */
 const transports: readonly DeviceTransport[] = ['http', 'amqp', 'amqp-ws']
@@ -13,10 +13,7 @@ const transports: readonly DeviceTransport[] = ['http', 'amqp', 'amqp-ws']
  * swtpm there is one row that says what to install; it is not a failure of the service.
  */
 export async function tpmRows(service: Service): Promise<Row[]> {
-  if (!hasSoftwareTpm()) {
-    const twin = 'not shown: install swtpm (Debian: apt-get install swtpm)'
-    return [{ device: '–', attestation: 'TPM', transport: '–', hub: '–', milliseconds: 0, twin }]
-  }
+  if (!hasSoftwareTpm()) return [notShown('TPM', ['swtpm'])]
   await using tpm = await startSoftwareTpm('127.0.0.1')
   await using devices = await openNodeRunner({ caFile: service.caFile })
   const endorsementKey = await readEndorsementKey(tpm)

@@ -1,34 +1,26 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { openNodeRunner, type DeviceCredential, type DeviceRunner, type DeviceTransport } from '../../sdk/runner.ts'
-import { createRoot, type Authority } from '../fixtures/certificates.ts'
 import { ensureDebian } from '../fixtures/debian.ts'
 import { newKey } from '../fixtures/enrollments.ts'
 import { derivedKey } from '../fixtures/sas.ts'
-import { startService, type Service } from '../fixtures/service.ts'
 import { softHsmPackages } from './debian-files.ts'
+import { assertProvisioned, openPlant, type Plant } from './plant.ts'
 import { openSoftHsm } from './soft-hsm.ts'
 import type { Token } from './token.ts'
 
 const opened = new AsyncDisposableStack()
 after(() => opened.disposeAsync())
 
-let service: Service
+let plant: Plant
 let token: Token
 let devices: DeviceRunner
-let root: Authority
 
 before(async () => {
   await ensureDebian([...Object.keys(softHsmPackages), 'python3-pykcs11'])
-  service = opened.use(await startService({ network: '127.41.1' }))
+  plant = opened.use(await openPlant('127.41.1'))
   token = opened.use(await openSoftHsm())
-  devices = opened.use(await openNodeRunner({ caFile: service.caFile, environment: token.environment }))
-  root = await createRoot('Plant root')
-  await service.operate('PUT', '/enrollmentGroups/pumps', {
-    enrollmentGroupId: 'pumps',
-    attestation: { type: 'x509', x509: { signingCertificates: { primary: { certificate: root.certificate } } } },
-    initialTwin: { properties: { desired: { marker: 'pumps' } } },
-  })
+  devices = opened.use(await openNodeRunner({ caFile: plant.service.caFile, environment: token.environment }))
 })
 
 for (const transport of ['http', 'mqtt', 'amqp'] as const) {
@@ -36,22 +28,23 @@ for (const transport of ['http', 'mqtt', 'amqp'] as const) {
     const device = `own-${transport}`
     const key = await token.makeKeyPair(device)
     const certificate = await token.selfSigned(device)
-    await enroll(device, { type: 'x509', x509: { clientCertificates: { primary: { certificate } } } })
-    await provisions(device, transport, { certificate, key })
+    await plant.enrollCertificate(device, certificate)
+    assertProvisioned(await register(device, transport, { certificate, key }), device, device)
   })
 
   test(`a key pair of the module provisions over ${transport} by its group, and then connects to the hub`, async () => {
     const device = `of-group-${transport}`
     const key = await token.makeKeyPair(device)
-    const certificate = await root.signRequest(await token.request(device))
-    await provisions(device, transport, { certificate, key }, 'pumps')
+    const certificate = await plant.sign(await token.request(device))
+    assertProvisioned(await register(device, transport, { certificate, key }), device, 'pumps')
   })
 
   test(`a symmetric key of the module signs the tokens of a registration over ${transport}, and those for the hub`, async () => {
     const device = `hmac-${transport}`
     const primaryKey = newKey()
-    await enroll(device, { type: 'symmetricKey', symmetricKey: { primaryKey, secondaryKey: newKey() } })
-    await provisions(device, transport, { hmac: await token.holdKey(device, primaryKey) })
+    await plant.enroll(device, symmetric(primaryKey))
+    const hmac = await token.holdKey(device, primaryKey)
+    assertProvisioned(await register(device, transport, { hmac }), device, device)
   })
 }
 
@@ -59,19 +52,15 @@ for (const type of ['EC:secp384r1', 'rsa:2048'] as const)
   test(`a module's key pair of type ${type} serves as well`, async () => {
     const device = `kind-${type.replace(':', '-').toLowerCase()}`
     const key = await token.makeKeyPair(device, { type })
-    const certificate = await root.signRequest(await token.request(device))
-    await provisions(device, 'http', { certificate, key }, 'pumps')
+    const certificate = await plant.sign(await token.request(device))
+    assertProvisioned(await register(device, 'http', { certificate, key }), device, 'pumps')
   })
 
 test('a symmetric key that was derived for its device signs for the group', async () => {
   const primaryKey = newKey()
-  await service.operate('PUT', '/enrollmentGroups/valves', {
-    enrollmentGroupId: 'valves',
-    attestation: { type: 'symmetricKey', symmetricKey: { primaryKey, secondaryKey: newKey() } },
-    initialTwin: { properties: { desired: { marker: 'valves' } } },
-  })
+  await plant.enrollGroup('valves', symmetric(primaryKey))
   const hmac = await token.holdKey('valve-1', derivedKey(primaryKey, 'valve-1'))
-  await provisions('valve-1', 'mqtt', { hmac }, 'valves')
+  assertProvisioned(await register('valve-1', 'mqtt', { hmac }), 'valve-1', 'valves')
 })
 
 test('none of these keys can be taken out of the module, not even with its PIN', async () => {
@@ -95,44 +84,28 @@ test('a key of the module whose certificate nobody enrolled is refused, over HTT
     assert.equal(ok, false)
     assert.equal(error?.name, 'UnauthorizedError')
   }
-  await service.logged(/refused stranger.*Mqtt/)
+  await plant.service.logged(/refused stranger.*Mqtt/)
 })
 
 test('another key of the same module is refused for an enrolled certificate', async () => {
   await token.makeKeyPair('rightful')
   const certificate = await token.selfSigned('rightful')
-  await enroll('rightful', { type: 'x509', x509: { clientCertificates: { primary: { certificate } } } })
+  await plant.enrollCertificate('rightful', certificate)
   const other = await token.makeKeyPair('other')
   assert.equal((await register('rightful', 'http', { certificate, key: other })).ok, false)
 })
 
 test('a symmetric key of the module that is not the enrolled one is refused', async () => {
-  await enroll('wrong', { type: 'symmetricKey', symmetricKey: { primaryKey: newKey(), secondaryKey: newKey() } })
+  await plant.enroll('wrong', symmetric(newKey()))
   const { ok, error } = await register('wrong', 'mqtt', { hmac: await token.holdKey('wrong', newKey()) })
   assert.equal(ok, false)
   assert.equal(error?.name, 'UnauthorizedError')
 })
 
-async function enroll(registrationId: string, attestation: object): Promise<void> {
-  const initialTwin = { properties: { desired: { marker: registrationId } } }
-  await service.operate('PUT', `/enrollments/${registrationId}`, { registrationId, attestation, initialTwin })
+function symmetric(primaryKey: string): object {
+  return { type: 'symmetricKey', symmetricKey: { primaryKey, secondaryKey: newKey() } }
 }
 
-function register(registrationId: string, transport: DeviceTransport, attestation: DeviceCredential) {
-  const { deviceHost: host, idScope } = service
-  const job = { host, idScope, registrationId, transport, attestation, connect: true, report: { alive: true } }
-  return devices.run(job)
-}
-
-async function provisions(
-  device: string,
-  transport: DeviceTransport,
-  credential: DeviceCredential,
-  marker = device,
-): Promise<void> {
-  const result = await register(device, transport, credential)
-  assert.equal(result.error, undefined)
-  assert.equal(result.status, 'assigned')
-  assert.equal(result.deviceId, device)
-  assert.equal(result.twin?.desired['marker'], marker)
+function register(device: string, transport: DeviceTransport, credential: DeviceCredential) {
+  return plant.register(devices, device, transport, credential)
 }
