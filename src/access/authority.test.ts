@@ -3,12 +3,14 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWTPayload } from 'jose'
+import { guardedFetch } from '../base/guarded-fetch.ts'
 import type { TokenIssuer } from '../model/access.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Reader } from '../store/store.ts'
 import { bearerAuthority } from './authority.ts'
 import type { Principal } from './principal.ts'
 
+const fetchKeys = guardedFetch({ allowed: () => true, allowedBy: '', longest: 10_000, patience: 1000 })
 const second = 1000
 const now = 1_800_000_000 * second
 const good: JWTPayload = {
@@ -39,7 +41,7 @@ async function ask(claims: JWTPayload, rules: TokenIssuer['rules'] = []): Promis
   const issuer: TokenIssuer = { name: 'login', issuer: 'https://login.example', audiences: ['hubward'], jwksUrl, rules }
   const store = { tokenIssuers: { all: async () => [issuer] } } as unknown as Reader
   const token = await new SignJWT(claims).setProtectedHeader({ alg: 'ES256', kid: 'one' }).sign(pair.privateKey)
-  return bearerAuthority(store, { clock: () => now, monotonic: () => 0 })(token)
+  return bearerAuthority(store, { clock: () => now, monotonic: () => 0 }, fetchKeys)(token)
 }
 
 const without = (claim: string): JWTPayload =>

@@ -5,8 +5,10 @@ import type { Clock, Clocks } from '../base/time.ts'
 import type { Reader } from '../store/store.ts'
 import type { BearerAuthority } from './authorization.ts'
 import { isAccessToken, readAccessToken } from './access-token.ts'
-import { keySets } from './key-sets.ts'
+import { keySets, type FetchKeys } from './key-sets.ts'
 import { mayData, type Authority, type Principal } from './principal.ts'
+import { shownUrl } from '../base/shown-url.ts'
+import { FetchFailed } from '../base/guarded-fetch.ts'
 import { quoted } from '../base/printable.ts'
 
 /** Asymmetric only: a key that verifies must not be one that signs. */
@@ -16,9 +18,9 @@ const longestToken = 16 * 1024
 const clockTolerance = 60
 
 /** Believes the tokens that Hubward gave out, and those of the issuers that an Owner named. [service-wire §1.5] */
-export function bearerAuthority(store: Reader, clocks: Clocks): Authority {
+export function bearerAuthority(store: Reader, clocks: Clocks, fetchKeys: FetchKeys): Authority {
   const { clock } = clocks
-  const keysOf = keySets(clocks)
+  const keysOf = keySets(clocks, fetchKeys)
   return async (token) => {
     if (token.length > longestToken) throw new Refusal('BearerTokenInvalid', 'the token is too long')
     if (isAccessToken(token)) return readAccessToken(token, store, clock)
@@ -68,6 +70,9 @@ async function verified(token: string, issuer: TokenIssuer, keys: JWTVerifyGetKe
     return payload
   } catch (error) {
     // A wrong token is refused; an issuer that cannot be reached as well, but the operator reads why.
+    if (error instanceof FetchFailed) {
+      throw new Refusal('BearerTokenInvalid', `${issuer.name}: ${shownUrl(issuer.jwksUrl)} ${error.message}`)
+    }
     if (error instanceof errors.JOSEError || error instanceof TypeError) {
       throw new Refusal('BearerTokenInvalid', `${issuer.name}: ${error.message}`)
     }

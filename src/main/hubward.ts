@@ -60,6 +60,7 @@ import {
 import { customCode } from './custom-code.ts'
 import { connectionMemory } from './connection-memory.ts'
 import { openDoors } from './doors.ts'
+import { keyFetcher } from './fetch-keys.ts'
 import { listFetcher } from './fetch-list.ts'
 import { makeFolder } from './files.ts'
 import { firstInstance, type FirstInstance } from '../instances/first-instance.ts'
@@ -216,7 +217,7 @@ export async function openHubward(
     },
     answerDelay: configuration.answerDelay,
   }
-  const authority = bearerAuthority(store, clocks)
+  const authority = bearerAuthority(store, clocks, keyFetcher(allowedFor(configuration, 'issuerNetworks')))
   const operators = serviceApi({
     ...clocks,
     store,

@@ -126,6 +126,12 @@ export const settings = {
     privateNetworks,
     'Networks that are not public in which linked hubs may be called all the same; `none` for none. Bundled hubs are always.',
   ),
+  issuerNetworks: list(
+    'issuer-networks',
+    'HUBWARD_ISSUER_NETWORKS',
+    [...privateNetworks, '127.0.0.0/8', '::1'],
+    "Networks that are not public in which access tokens' issuers may be asked for their keys all the same; `none` for none. Only Owners of the deployment name issuers.",
+  ),
   webhookNetworks: list(
     'webhook-networks',
     'HUBWARD_WEBHOOK_NETWORKS',

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { createServer, type Server } from 'node:http'
+import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWTPayload } from 'jose'
 import { readConfiguration } from '../../src/main/configuration.ts'
+import { keyFetcher } from '../../src/main/fetch-keys.ts'
 import { administratorToken } from '../../src/main/management.ts'
 import { Refusal } from '../../src/model/refusal.ts'
 import { openSqliteStore } from '../../src/store/sqlite-store.ts'
@@ -23,7 +24,12 @@ before(async () => {
   tenant = await plane.createInstance('tenant')
   keys = await generateKeyPair('ES256')
   const jwk = { ...(await exportJWK(keys.publicKey)), kid: 'one', alg: 'ES256' }
-  server = createServer((_, answer) => answer.end(JSON.stringify({ keys: [jwk] })))
+  server = createServer((request, answer) => {
+    if (request.url === '/keys') answer.end(JSON.stringify({ keys: [jwk] }))
+    else if (request.url === '/keys/endless') pour(answer)
+    else if (request.url === '/keys/moved') answer.writeHead(302, { location: '/keys' }).end()
+    else if (request.url === '/keys/deep') answer.end('['.repeat(20_000) + ']'.repeat(20_000))
+  })
   await new Promise<void>((resolve) => server.listen(0, '127.80.4.9', resolve))
   jwksUrl = `http://127.80.4.9:${(server.address() as AddressInfo).port}/keys`
   const body = {
@@ -38,9 +44,16 @@ before(async () => {
   await plane.call('PUT', '/admin/v1/issuers/corporate', { body })
 })
 after(async () => {
+  server.closeAllConnections()
   server.close()
   await plane[Symbol.asyncDispose]()
 })
+
+function pour(answer: ServerResponse): void {
+  const more = (): boolean => !answer.destroyed && answer.write(Buffer.alloc(1 << 16))
+  answer.on('drain', more)
+  more()
+}
 
 interface Wanted {
   readonly key?: CryptoKey
@@ -133,6 +146,30 @@ test('an issuer whose keys cannot be had speaks for nobody, and that is no fault
   await read(await token({}, { issuer: 'https://silent.example' }), 401)
 })
 
+/** Where an issuer's keys should be, and what the log says of it. */
+const hostile: readonly [what: string, at: () => string, said: RegExp][] = [
+  ['at the metadata service of a cloud', () => 'https://169.254.169.254/keys', /not public.*--issuer-networks/],
+  ['without an end', () => `${jwksUrl}/endless`, /sent more than 262144 bytes/],
+  ['that never come', () => `${jwksUrl}/silent`, /did not answer within 5000 ms/],
+  ['somewhere else', () => `${jwksUrl}/moved`, /answered 302/],
+  ['that are nested 20,000 deep', () => `${jwksUrl}/deep`, /malformed/],
+]
+for (const [what, at, said] of hostile) {
+  test(`an issuer with keys ${what} speaks for nobody, and costs no more than a moment`, async () => {
+    const [name] = /\w+$/.exec(what) ?? ['']
+    const iss = `https://${name}.example`
+    const rules = [{ claim: 'sub', value: 'someone', role: 'Owner' }]
+    await plane.call('PUT', `/admin/v1/issuers/${name}`, { body: { issuer: iss, jwksUrl: at(), rules } })
+    const before = await plane.service.resident()
+    const bearer = await token({}, { issuer: iss })
+    await plane.call('GET', '/admin/v1/whoami', { token: bearer, expect: 401 })
+    await plane.service.logged(new RegExp(`${name}: .*${said.source}`))
+    await read(bearer, 401)
+    assert.ok((await plane.service.resident()) - before < 64 << 20)
+    await plane.call('DELETE', `/admin/v1/issuers/${name}`)
+  })
+}
+
 test('an issuer must be fetched safely, and be named once', async () => {
   const rules = [{ claim: 'a', value: 'b', role: 'Owner' }]
   const put = (name: string, body: object, expect: number) =>
@@ -156,7 +193,11 @@ test("the administrator's token is shown once, kept as a hash, and renewed by a 
   assert.ok(!JSON.stringify(await store.accessTokens.all()).includes(plane.token.split('_')[2]!))
   const configuration = readConfiguration(['--management-token', 'renew'], {})
   const renewed = await administratorToken(store, configuration, Date.now)
-  const authority = bearerAuthority(store, { clock: Date.now, monotonic: Date.now })
+  const authority = bearerAuthority(
+    store,
+    { clock: Date.now, monotonic: Date.now },
+    keyFetcher(() => false),
+  )
   assert.deepEqual((await authority(renewed!)).assignments, [{ role: 'Owner', scope: '*' }])
   await assert.rejects(authority(plane.token), Refusal)
   assert.equal(await administratorToken(store, readConfiguration([], {}), Date.now), undefined)
