@@ -4,8 +4,8 @@ import type { AuditFile } from './audit-file.ts'
 export interface AuditLog extends Disposable {
   /** The line is in the file when this returns; or, while the file cannot be written, kept in memory, in order. Never throws. */
   readonly write: (line: object) => void
-  /** True if the file takes lines; tries it if it did not. */
-  readonly isWritable: () => boolean
+  /** Says that something is about to be done. False: the file does not take the line, which is not kept either. Never throws. */
+  readonly intend: (line: object) => boolean
   /** Lines in memory. */
   readonly waiting: () => number
   /** Lines that not even memory had room for, since the start. */
@@ -37,6 +37,17 @@ export function auditLog(file: AuditFile, trouble: AuditTrouble): AuditLog {
 
   function write(line: object): void {
     if (!failing && attempt(line)) return
+    keep(line)
+    retryLater()
+  }
+
+  function intend(line: object): boolean {
+    if (!catchUp() || !attempt(line)) return false
+    if (failing) recover(0)
+    return true
+  }
+
+  function keep(line: object): void {
     const length = JSON.stringify(line).length
     // The newest are lost: what came first began the trouble, or what follows from it.
     if (size + length > mostWaiting) {
@@ -46,7 +57,6 @@ export function auditLog(file: AuditFile, trouble: AuditTrouble): AuditLog {
       waiting.push(line)
       size += length
     }
-    retryLater()
   }
 
   function attempt(line: object): boolean {
@@ -60,10 +70,11 @@ export function auditLog(file: AuditFile, trouble: AuditTrouble): AuditLog {
     }
   }
 
-  function retry(): boolean {
+  /** True if no line is missing in the file any more. */
+  function catchUp(): boolean {
     clearTimeout(timer)
     timer = undefined
-    if (!failing) return true
+    if (waiting.length === 0 && untold === 0) return true
     let written = 0
     while (written < waiting.length && attempt(waiting[written]!)) written++
     waiting.splice(0, written)
@@ -73,23 +84,27 @@ export function auditLog(file: AuditFile, trouble: AuditTrouble): AuditLog {
       retryLater()
       return false
     }
-    failing = false
-    trouble.recovered(written, untold)
-    untold = 0
+    recover(written)
     return true
   }
 
+  function recover(written: number): void {
+    failing = false
+    trouble.recovered(written, untold)
+    untold = 0
+  }
+
   function retryLater(): void {
-    timer ??= setTimeout(retry, retryEvery).unref()
+    timer ??= setTimeout(catchUp, retryEvery).unref()
   }
 
   return {
     write,
-    isWritable: retry,
+    intend,
     waiting: () => waiting.length,
     lost: () => lost,
     [Symbol.dispose]: () => {
-      const done = retry()
+      const done = catchUp()
       clearTimeout(timer)
       if (!done) trouble.ended(waiting.length + untold)
     },

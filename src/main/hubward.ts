@@ -126,7 +126,7 @@ export async function openHubward(
   const audit = opened.use(
     auditLog(openAuditFile(data, auditRetention(configuration), clocks), auditTrouble(log, data)),
   )
-  const mayChange = () => configuration.audit === 'continue' || audit.isWritable()
+  const intend = configuration.audit === 'required' ? audit.intend : undefined
   const usualLimits = presets[configuration.limits]
   const limits = throttle((service) => limitsOf(service, usualLimits), store, monotonic)
   const journal = opened.use(
@@ -230,7 +230,7 @@ export async function openHubward(
       limits: limitsOf(service, usualLimits),
     }),
     throttle: limits.operators,
-    mayChange,
+    ...(intend && { intend }),
     log: {
       audit: (line) => {
         log.debug({ audit: { ...line, changes: undefined } }, line.operationName)
@@ -284,7 +284,7 @@ export async function openHubward(
       sampled,
       authority,
       audit: audit.write,
-      mayChange,
+      ...(intend && { intend }),
       certificate,
       admission: doors.management,
       memory,

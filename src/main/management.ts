@@ -36,7 +36,8 @@ export interface ManagementParts extends Clocks {
   /** Takes a line of the audit log. */
   readonly audit: (line: object) => void
   /** False while changes must not be made. */
-  readonly mayChange: () => boolean
+  /** Absent: the audit log is not told of changes before they are made. */
+  readonly intend?: (line: object) => boolean
   readonly certificate: ServerCertificate
   readonly admission: Admission
   readonly memory: MemoryBudget
@@ -65,7 +66,7 @@ export async function openManagement(parts: ManagementParts): Promise<Management
     sampled,
     authority,
     audit,
-    mayChange,
+    intend,
     certificate,
     admission,
     memory,
@@ -83,7 +84,7 @@ export async function openManagement(parts: ManagementParts): Promise<Management
     clock,
     monotonic,
     authority,
-    mayChange,
+    ...(intend && { intend }),
     log: {
       audit: (line) => {
         sampled.call(line)

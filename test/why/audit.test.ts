@@ -56,14 +56,29 @@ test('where the audit log is required, nothing is changed that it cannot tell of
     service.operate('PUT', `/enrollments/${registrationId}`, { registrationId, attestation }, { expect })
   await put('before', 200)
   const makeRoom = await fillDisk(plane)
-  await put('first', 200)
-  const refused = await put('second', 503)
+  const refused = await put('first', 503)
   assert.equal(refused.json()['errorCode'], 503000)
   assert.equal(refused.headers['retry-after'], '30')
   const answer = await plane.call('PUT', plane.path('hubward', '/limits'), { body: {}, expect: 503 })
   assert.equal(answer.headers['retry-after'], '30')
   await service.operate('GET', '/enrollments/before', undefined, { expect: 200 })
-  await service.operate('GET', '/enrollments/second', undefined, { expect: 404 })
+  await service.operate('GET', '/enrollments/first', undefined, { expect: 404 })
   await makeRoom()
-  await put('second', 200)
+  await put('first', 200)
+  const path = plane.path('hubward', '/limits')
+  await plane.call('PUT', path, { body: {}, expect: 200 })
+  const lines = (await readFile(join(service.dataFolder, 'audit.log'), 'utf8')).trim().split('\n')
+  const told = lines.map((line) => {
+    const { operationName, resultType, correlationId } = JSON.parse(line) as Record<string, string>
+    return { operationName, resultType, correlationId }
+  })
+  for (const [at, operationName] of [
+    [0, 'Upsert'],
+    [-4, 'Upsert'],
+    [-2, 'PutLimits'],
+  ] as const) {
+    const [begun, ended] = [told.at(at), told.at(at + 1)]
+    assert.deepEqual([begun?.operationName, begun?.resultType, ended?.resultType], [operationName, 'Begun', 'Success'])
+    assert.equal(begun?.correlationId, ended?.correlationId)
+  }
 })

@@ -8,8 +8,9 @@ export interface AdministrativeLine {
   readonly operationName: string
   /** The path of the request. */
   readonly resource: string
-  readonly resultType: 'Success' | 'ClientError' | 'Failure'
-  /** The error code; the HTTP status on success. */
+  /** `Begun`: how it ends is said by a later line with the same correlation id. */
+  readonly resultType: 'Begun' | 'Success' | 'ClientError' | 'Failure'
+  /** The error code; the HTTP status on success; empty while it is not known. */
   readonly resultSignature: string
   readonly resultDescription: string
   readonly durationMs: number

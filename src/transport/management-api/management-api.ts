@@ -19,8 +19,8 @@ export interface ManagementApiParts extends Clocks {
   readonly store: Store
   readonly authority: Authority
   readonly routes: readonly Route[]
-  /** False while changes cannot be written to the audit log and must be; absent: always true. */
-  readonly mayChange?: () => boolean
+  /** Tells the audit log of a change that is about to be made; false: it must not be made. Absent: it is told afterwards only. */
+  readonly intend?: (line: AdministrativeLine) => boolean
   readonly log: {
     readonly audit: (line: AdministrativeLine) => void
     /** A fault of ours, under the tracking id that the client was told. */
@@ -45,7 +45,10 @@ export function managementApi(parts: ManagementApiParts): HttpApi {
       const moments = () => ({ now: clock(), durationMs: monotonic() - startedAt })
       const call: Progress = { trackingId: randomUUID() }
       try {
-        const answer = await answerTo(request, call, parts)
+        const answer = await answerTo(request, call, parts, (route) => {
+          if (!changes(route) || !parts.intend) return
+          if (!parts.intend(lineOf(request, call, moments(), 'begun'))) throw auditUnavailable()
+        })
         if (changes(call.route)) log.audit(lineOf(request, call, moments(), { answer }))
         return success(answer, call.trackingId)
       } catch (error) {
@@ -66,7 +69,12 @@ interface Progress {
   principal?: Principal | undefined
 }
 
-async function answerTo(request: HttpRequest, call: Progress, parts: ManagementApiParts): Promise<Answer> {
+async function answerTo(
+  request: HttpRequest,
+  call: Progress,
+  parts: ManagementApiParts,
+  intend: (route: Route) => void,
+): Promise<Answer> {
   const { store, authority, routes } = parts
   const { route, parameters } = findRoute(routes, request.method, request.path)
   call.route = route
@@ -85,16 +93,10 @@ async function answerTo(request: HttpRequest, call: Progress, parts: ManagementA
       )
     }
   }
-  if (changes(route) && parts.mayChange?.() === false) throw auditUnavailable()
   const service = instance === undefined ? undefined : await instanceOf(route, parameters, store)
-  return route.run({
-    request,
-    principal,
-    parameters,
-    service,
-    body: await readBody(request),
-    trackingId: call.trackingId,
-  })
+  const body = await readBody(request)
+  intend(route)
+  return route.run({ request, principal, parameters, service, body, trackingId: call.trackingId })
 }
 
 async function authenticate(request: HttpRequest, authority: Authority): Promise<Principal> {
@@ -139,8 +141,10 @@ function lineOf(
   request: HttpRequest,
   { trackingId, route, principal }: Progress,
   { now, durationMs }: { readonly now: number; readonly durationMs: number },
-  { answer, thrown }: { answer?: Answer; thrown?: unknown },
+  outcome: 'begun' | { readonly answer?: Answer; readonly thrown?: unknown },
 ): AdministrativeLine {
+  const begun = outcome === 'begun'
+  const { answer, thrown } = begun ? {} : outcome
   const refusal = thrown instanceof Refusal ? thrown : undefined
   const status = thrown === undefined ? statusOf(answer ?? {}) : (refusal?.status ?? 500)
   return {
@@ -148,8 +152,8 @@ function lineOf(
     category: 'Administrative',
     operationName: route?.operationName ?? 'Unknown',
     resource: request.path.slice(0, 1024),
-    resultType: status < 400 ? 'Success' : status < 500 ? 'ClientError' : 'Failure',
-    resultSignature: String(refusal?.errorCode ?? status),
+    resultType: begun ? 'Begun' : status < 400 ? 'Success' : status < 500 ? 'ClientError' : 'Failure',
+    resultSignature: begun ? '' : String(refusal?.errorCode ?? status),
     resultDescription: refusal?.message ?? '',
     durationMs,
     correlationId: trackingId,

@@ -11,8 +11,9 @@ export interface AuditLine {
   readonly operationName: Route['operationName'] | 'Unknown'
   /** The api-version. */
   readonly operationVersion: string
-  readonly resultType: 'Success' | 'ClientError' | 'Failure'
-  /** The error code; `200` or `204` on success. */
+  /** `Begun`: how it ends is said by a later line with the same correlation id. */
+  readonly resultType: 'Begun' | 'Success' | 'ClientError' | 'Failure'
+  /** The error code; `200` or `204` on success; empty while it is not known. */
   readonly resultSignature: string
   readonly resultDescription: string
   readonly durationMs: number
@@ -38,8 +39,8 @@ export function isAudited(operationName: AuditLine['operationName']): boolean {
 
 const longestId = 128
 
-/** What is known of a call when its line is written. */
-export interface Finished {
+/** What is known of a call when a line about it is written. */
+export interface Told {
   readonly route?: Route
   readonly caller?: Caller
   readonly id: string
@@ -48,13 +49,16 @@ export interface Finished {
   readonly trackingId: string
   readonly now: number
   readonly durationMs: number
+  /** It is about to be done. */
+  readonly begun?: true
   readonly answer?: Answer
   readonly refused?: { readonly errorCode: number; readonly detail: string }
 }
 
-/** Write the line of a finished call. */
-export function auditLine({ route, caller, answer, refused, ...call }: Finished): AuditLine {
-  const result = refused ? (refused.errorCode >= 500_000 ? 'Failure' : 'ClientError') : 'Success'
+/** Write the line of a call that has ended, or is about to be carried out. */
+export function auditLine({ route, caller, begun, answer, refused, ...call }: Told): AuditLine {
+  const ended = refused ? (refused.errorCode >= 500_000 ? 'Failure' : 'ClientError') : 'Success'
+  const result = begun ? 'Begun' : ended
   const changes = answer?.changes
   return {
     time: timestamp(call.now),
@@ -62,10 +66,10 @@ export function auditLine({ route, caller, answer, refused, ...call }: Finished)
     operationName: route?.operationName ?? 'Unknown',
     operationVersion: call.apiVersion,
     resultType: result,
-    resultSignature: String(refused?.errorCode ?? (answer?.json === undefined ? 204 : 200)),
+    resultSignature: begun ? '' : String(refused?.errorCode ?? (answer?.json === undefined ? 204 : 200)),
     resultDescription: refused?.detail ?? '',
     durationMs: call.durationMs,
-    level: result === 'Success' ? 'Information' : result === 'Failure' ? 'Error' : 'Warning',
+    level: result === 'Failure' ? 'Error' : result === 'ClientError' ? 'Warning' : 'Information',
     correlationId: call.trackingId,
     callerIpAddress: maskAddress(call.remoteAddress),
     idScope: caller?.service.idScope,

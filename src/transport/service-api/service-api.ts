@@ -10,7 +10,7 @@ import type { Store } from '../../store/store.ts'
 import type { HttpApi, HttpRequest, HttpResponse } from '../../wire/http.ts'
 import { auditUnavailable } from '../audit-unavailable.ts'
 import { errorBody } from '../error-body.ts'
-import { auditLine, isAudited, type AuditLine, type Finished } from './audit.ts'
+import { auditLine, isAudited, type AuditLine, type Told } from './audit.ts'
 import { authenticate, authorize, type BearerAuthority } from '../../access/authorization.ts'
 import { enrollmentGroups } from './enrollment-groups.ts'
 import { enrollments } from './enrollments.ts'
@@ -36,8 +36,8 @@ export interface ServiceApiParts extends Clocks {
   readonly admits?: (remoteAddress: string, service: ProvisioningService) => boolean
   /** Seconds to wait if these operations are too many now; absent: never. Asked after the caller proved who it is. */
   readonly throttle?: (service: ProvisioningService, operations: number) => number | undefined
-  /** False while changes cannot be written to the audit log and must be; absent: always true. */
-  readonly mayChange?: () => boolean
+  /** Tells the audit log of a change that is about to be made; false: it must not be made. Absent: it is told afterwards only. */
+  readonly intend?: (line: AuditLine) => boolean
   /** Take api-versions that were never published; default true, so that a future SDK does not break. */
   readonly acceptAnyApiVersion?: boolean
 }
@@ -65,7 +65,10 @@ export function serviceApi(parts: ServiceApiParts): HttpApi {
         apiVersion: (request.query.get('api-version') ?? '').slice(0, 40),
       }
       try {
-        const answer = await answerTo(request, call, { ...parts, owed })
+        const answer = await answerTo(request, call, { ...parts, owed }, (route) => {
+          if (!isAudited(route.operationName) || !parts.intend) return
+          if (!parts.intend(auditLine({ ...call, ...moments(), begun: true }))) throw auditUnavailable()
+        })
         log.audit(auditLine({ ...call, ...moments(), answer }))
         if (answer.notice) log.notice(answer.notice, call.trackingId)
         return success(answer, call.trackingId)
@@ -83,13 +86,16 @@ export function serviceApi(parts: ServiceApiParts): HttpApi {
 
 /** What is known of a call so far; filled as it goes, so that a refused call is logged with all that was known. */
 type Progress = {
-  -readonly [Member in keyof Finished as Exclude<Member, 'now' | 'durationMs' | 'answer' | 'refused'>]: Finished[Member]
+  -readonly [
+    Member in keyof Told as Exclude<Member, 'now' | 'durationMs' | 'begun' | 'answer' | 'refused'>
+  ]: Told[Member]
 }
 
 async function answerTo(
   request: HttpRequest,
   call: Progress,
   parts: ServiceApiParts & { readonly owed: Owed },
+  intend: (route: Route) => void,
 ): Promise<Answer> {
   const { clock, rules = ordinaryRules, acceptAnyApiVersion = true } = parts
   const segments = segmentsOf(request.path)
@@ -107,7 +113,6 @@ async function answerTo(
   }
   authorize(caller, route.action)
   readApiVersion(request, acceptAnyApiVersion)
-  if (isAudited(route.operationName) && parts.mayChange?.() === false) throw auditUnavailable()
   const body = await readBody(request)
   const wait = parts.throttle?.(service, route.cost?.(body) ?? 1)
   if (wait !== undefined) throw new Refusal('Throttled', 'service operations of this instance', { retryAfter: wait })
@@ -115,6 +120,7 @@ async function answerTo(
   const bill = metered(parts, service, `${route.operationName} ${route.type}`, clock)
   const decided = typeof rules === 'function' ? rules(service) : rules
   const instance = { idScope: service.idScope, store: bill.store, clock, rules: decided }
+  intend(route)
   const answer = await route.run({ request, caller, instance, id: call.id, body })
   await bill.settle(answer.operations ?? 1)
   return answer
