@@ -2,11 +2,12 @@ import { openSync } from 'node:fs'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { FromWriter, ToWriter, Write } from './transactions.ts'
-import { type Cause, causeOf, isEnvironmental, isFull } from './unwritable.ts'
+import { busy, type Cause, causeOf, isEnvironmental, isFull } from './unwritable.ts'
 import { note, type Witness, witnessFile } from './witness.ts'
 
-/** Milliseconds that another process may hold the lock; longer, and whoever waits is told so. */
+/** Milliseconds that another process may hold the lock; longer, and whoever waits is told so. Whoever comes then waits no more. */
 const patience = 5000
+const spentPatience = 100
 
 interface Connection {
   readonly database: DatabaseSync
@@ -19,6 +20,7 @@ const path = workerData as string
 const witness = openSync(witnessFile(path), 'r+')
 let connection: Connection | undefined
 let unwitnessed: Cause | undefined
+let isLockedOut = false
 reconnect()
 
 parentPort!.on('message', (message: ToWriter | 'close') => {
@@ -41,12 +43,15 @@ function commit(batch: ToWriter['transactions']): FromWriter['outcomes'] {
     const outcomes = batch.map(({ id, statements }) => ({ id, failed: attempt(statements, connection!) }))
     const counted = count.get() as { readonly database: string; readonly count: number }
     database.exec('commit')
+    if (isLockedOut) database.exec(`pragma busy_timeout = ${patience}`)
+    isLockedOut = false
     testify({ database: counted.database, commits: counted.count })
     return outcomes
   } catch (error) {
     const failed = causeOf(error, path)
     // What failed may have left the connection in any state; the next batch has a new one, with statements prepared anew.
     release()
+    isLockedOut = failed.resultCode === busy
     // One large transaction must not take the small ones with it that still have room.
     if (isFull(failed) && batch.length > 1) return batch.flatMap((one) => commit([one]))
     return batch.map(({ id }) => ({ id, failed }))
@@ -75,7 +80,7 @@ function connect(): Connection {
   const database = new DatabaseSync(path)
   // FULL: the commit has reached the disk before anybody is told of it. The checkpointer's thread checkpoints.
   database.exec(
-    `pragma synchronous = full; pragma wal_autocheckpoint = 0; pragma foreign_keys = on; pragma busy_timeout = ${patience};
+    `pragma synchronous = full; pragma wal_autocheckpoint = 0; pragma foreign_keys = on; pragma busy_timeout = ${isLockedOut ? spentPatience : patience};
      pragma temp_store = memory`,
   )
   const count = database.prepare('update commits set count = count + 1 returning database, count')
