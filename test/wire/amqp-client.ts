@@ -53,6 +53,9 @@ export async function attach(connection: Connection, address: string, properties
   return { sender, receiver }
 }
 
+/** rhea tells of a connection that the other side closed in order by another event than of one that broke. */
+const ends = ['disconnected', 'connection_close'] as const
+
 export function ask({ sender, receiver }: Links, operation: object, body?: string): Promise<Answer> {
   const content = body === undefined ? '' : rhea.message.data_section(Buffer.from(body))
   const correlation_id = rhea.generate_uuid()
@@ -70,12 +73,12 @@ export function ask({ sender, receiver }: Links, operation: object, body?: strin
     const done = (answer: Answer): void => {
       receiver.removeListener('message', answered)
       sender.removeListener('rejected', rejected)
-      sender.connection.removeListener('disconnected', gone)
+      for (const event of ends) sender.connection.removeListener(event, gone)
       resolve(answer)
     }
     receiver.on('message', answered)
     sender.on('rejected', rejected)
-    sender.connection.on('disconnected', gone)
+    for (const event of ends) sender.connection.on(event, gone)
     sender.send({ correlation_id, application_properties: operation, body: content })
   })
 }
