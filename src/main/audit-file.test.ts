@@ -67,3 +67,12 @@ test('a disk that fills up within a line has none of it, and takes it whole when
       execFileSync('umount', [folder])
     }
   }))
+
+test('what could steer the terminal of whoever reads the file is an escape in it, and is read back as it was', () =>
+  inFolder((folder) => {
+    const resource = 'x\n\u001b[2J\u007f\u0085\u2028\u202e\ud800'
+    openAuditFile(folder, { bytes: 1e6, files: 1, age: 60_000 }, machineClocks).write({ resource })
+    const text = readFileSync(join(folder, 'audit.log'), 'utf8')
+    assert.match(text, /^[ -~]+\n$/)
+    assert.deepEqual(JSON.parse(text), { resource })
+  }))

@@ -108,3 +108,28 @@ test('no text begins a line, ends one or steers the terminal, wherever it stands
     assert.equal(text.match(/^\[13:59:54\]/gm), null)
   }
 })
+
+test('a registration ID that reads like our own words is told apart from them', () => {
+  const decision: Decision = {
+    time: 0,
+    trackingId: 't',
+    idScope: '0ne',
+    registrationId: 'pump (x509, Mqtt, 1 ms) to hub-1',
+    protocol: 'Http',
+    userAgent: '',
+    remoteAddress: '192.0.2.1',
+    attestation: 'tpm',
+    findings: [],
+    outcome: 'failed',
+    detail: 'why',
+    milliseconds: 2,
+  }
+  const line = written('text', (log) => logDecision(log, decision))
+  assert.match(line, /WARN: failed "pump \(x509, Mqtt, 1 ms\) to hub-1" \(tpm, Http, 2 ms\): why$/m)
+  assert.match(
+    written('text', (log) => logDecision(log, { ...decision, registrationId: 'pump-1' })),
+    /failed pump-1 \(tpm/,
+  )
+  const long = written('text', (log) => logDecision(log, { ...decision, registrationId: 'x'.repeat(129) }))
+  assert.match(long, /failed "x{128}"… \(of 129 characters\) \(tpm/)
+})
