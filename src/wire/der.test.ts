@@ -30,6 +30,7 @@ const malformed: readonly (readonly [what: string, bytes: string])[] = [
   ['a content that is one byte short', '04 03 01 02'],
   ['a content that is one byte short behind a whole element', '05 00 04 02 01'],
   ['an indefinite length', '04 80 01 00 00'],
+  ['an indefinite length with enough behind it', `04 80 ${'00 '.repeat(128)}`],
   ['a length of a length that is not there', '04 81'],
   ['a length that is cut', '04 82 01'],
   ['a length of five bytes', '04 85 00 00 00 00 01 01'],

@@ -59,3 +59,30 @@ for (const [index, hostile] of [
     assert.throws(() => distinguishedName(Buffer.from(hostile, 'hex')), DerMalformed)
   })
 }
+
+/** As .NET writes them. [service-wire §3.3] */
+const abbreviations: Readonly<Record<string, string>> = {
+  '550403': 'CN',
+  '550404': 'SN',
+  '550405': 'SERIALNUMBER',
+  '550406': 'C',
+  '550407': 'L',
+  '550408': 'S',
+  '550409': 'STREET',
+  '55040a': 'O',
+  '55040b': 'OU',
+  '55040c': 'T',
+  '55040d': 'Description',
+  '550411': 'PostalCode',
+  '550412': 'POBox',
+  '550414': 'Phone',
+  '55042a': 'G',
+  '55042b': 'I',
+  '2a864886f70d010901': 'E',
+  '0992268993f22c640101': 'UID',
+  '0992268993f22c640119': 'DC',
+}
+for (const [oid, abbreviation] of Object.entries(abbreviations))
+  test(`the attribute ${oid} is shown as ${abbreviation}`, () => {
+    assert.equal(distinguishedName(part(attribute(oid, utf8('x')))), `${abbreviation}=x`)
+  })

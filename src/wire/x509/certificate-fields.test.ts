@@ -5,8 +5,13 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { createRoot, createSelfSigned, criticalExtension } from '../../../test/fixtures/certificates.ts'
-import { DerMalformed } from '../der.ts'
+import { certificateOf, extension } from '../../../test/fixtures/certificate-der.ts'
+import { der, oid, sequence } from '../../../test/fixtures/der.ts'
+import { DerMalformed, readDer } from '../der.ts'
 import { readCertificateFields } from './certificate-fields.ts'
+import { readExtensions } from './extensions.ts'
+import { isReadable } from './find-path.ts'
+import { hasUsableKey } from './known-certificates.ts'
 import { forbiddenName } from './name-constraints.ts'
 import { commonName } from './name.ts'
 import { noDemands, policyFlaw } from './policies.ts'
@@ -61,8 +66,78 @@ test('whatever the bytes, reading ends in fields or in DerMalformed', () => {
   assert.ok(readable > 500, `${readable} of the changed ones could be read`)
 })
 
-test('a certificate of more than 64 KiB is not read', () => {
-  assert.throws(() => readCertificateFields(Buffer.alloc(64 * 1024 + 1, 0x30)), DerMalformed)
+test('a certificate of 64 KiB is read, and no larger one', () => {
+  const of = (bytes: number) => certificateOf({ extensions: [extension('1.2.3', Buffer.alloc(bytes))] }).raw
+  const most = 64 * 1024 - (of(60_000).length - 60_000)
+  assert.equal(of(most).length, 64 * 1024)
+  assert.deepEqual(readCertificateFields(of(most)).extensions.types, ['1.2.3'])
+  assert.throws(() => readCertificateFields(of(most + 1)), /^DerMalformed: a certificate of more than 65536 bytes/)
+})
+
+test('a certificate says of which version it is, and one that does not is of the first', () => {
+  const { raw } = certificateOf({})
+  assert.equal(readCertificateFields(raw).version, 3)
+  const [, ...fields] = readDer(readDer(readDer(raw)[0]!.content)[0]!.content)
+  const rest = fields.map(({ tag, content }) => der(tag, content))
+  const [, algorithm, signature] = readDer(readDer(raw)[0]!.content).map(({ tag, content }) => der(tag, content))
+  assert.equal(readCertificateFields(sequence(sequence(...rest), algorithm!, signature!)).version, 1)
+})
+
+test('an extension has a type, a flag and a value and nothing else, and there are at most a hundred', () => {
+  const of = (...extensions: Buffer[]) => readCertificateFields(certificateOf({ extensions }).raw).extensions
+  const many = (count: number) => Array.from({ length: count }, (_, at) => extension(`1.2.3.${at}`, ''))
+  assert.equal(of(...many(100)).types.length, 100)
+  assert.throws(() => of(...many(101)), /^DerMalformed: there are more than 100 extensions/)
+  const types = extension('1.2.3', '', true)
+  assert.deepEqual(of(types).unknownCritical, ['1.2.3'])
+  const wrong = [
+    sequence(oid('1.2.3'), '0101ff', der(0x04, ''), '0500'),
+    sequence(oid('1.2.3')),
+    sequence(oid('1.2.3'), '0500'),
+    sequence(der(0x04, ''), der(0x04, '')),
+    sequence(oid('1.2.3'), '0102ffff', der(0x04, '')),
+  ]
+  for (const bytes of wrong) assert.throws(() => readExtensions(sequence(bytes)), DerMalformed, bytes.toString('hex'))
+})
+
+test('what extensions say is read by their types', () => {
+  const read = (type: string, value: Buffer | string) => readExtensions(sequence(extension(type, value)))
+  assert.deepEqual(read('2.5.29.14', '0402ab01').subjectKeyIdentifier, Buffer.from('ab01', 'hex'))
+  assert.deepEqual(read('2.5.29.35', sequence('8002ab01')).authorityKeyIdentifier, Buffer.from('ab01', 'hex'))
+  assert.equal(read('2.5.29.35', sequence('820101')).authorityKeyIdentifier, undefined)
+  const usages = ['digitalSignature', 'keyAgreement', 'keyCertSign', 'cRLSign'] as const
+  for (const [at, bits] of ['80', '08', '04', '02'].entries())
+    assert.deepEqual(
+      read('2.5.29.15', der(0x03, '00', bits)).keyUsage,
+      Object.fromEntries(usages.map((usage, index) => [usage, index === at])),
+    )
+  assert.equal(read('2.5.29.15', der(0x03, '00')).keyUsage?.keyCertSign, false)
+  assert.deepEqual(read('2.5.29.19', sequence()).basicConstraints, { ca: false })
+  assert.deepEqual(read('2.5.29.19', sequence('010100')).basicConstraints, { ca: false })
+  assert.deepEqual(read('2.5.29.19', sequence('0101ff', '020107')).basicConstraints, { ca: true, pathLength: 7 })
+  assert.equal(read('2.5.29.19', sequence('0101ff', der(0x02, '0100000000'))).basicConstraints?.pathLength, Infinity)
+  for (const value of [
+    sequence('0101ff', '020107', '020107'),
+    sequence('0101ff', '0a0107'),
+    sequence('0101ff', '0200'),
+  ])
+    assert.throws(() => read('2.5.29.19', value), DerMalformed)
+  assert.deepEqual(read('2.5.29.32', sequence(sequence(oid('1.2.3'), sequence()))).policies, ['1.2.3'])
+  assert.deepEqual(read('2.5.29.33', sequence(sequence(oid('1.2.3'), oid('1.2.4')))).policyMappings, [
+    ['1.2.3', '1.2.4'],
+  ])
+  assert.deepEqual(read('2.5.29.36', sequence('800101')).policyConstraints, { requireExplicitPolicy: 1 })
+  assert.deepEqual(read('2.5.29.36', sequence('810102')).policyConstraints, { inhibitPolicyMapping: 2 })
+  assert.equal(read('2.5.29.54', '020103').inhibitAnyPolicy, 3)
+  assert.deepEqual(read('2.5.29.37', sequence(oid('1.2.3'), oid('1.2.4'))).extendedKeyUsage, ['1.2.3', '1.2.4'])
+  assert.deepEqual(read('2.5.29.31', '0500').unknownCritical, [])
+})
+
+test('a certificate whose key or content cannot be read is told apart', async () => {
+  assert.equal(hasUsableKey(certificateOf({})), false)
+  assert.equal(hasUsableKey(new X509Certificate((await createRoot('Root')).certificate)), true)
+  assert.equal(isReadable(certificateOf({})), true)
+  assert.equal(isReadable(certificateOf({ extensions: [extension('2.5.29.15', '0500')] })), false)
 })
 
 const subjects: readonly (readonly [subject: string, name: string | undefined])[] = [

@@ -1,6 +1,8 @@
+import 'reflect-metadata'
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
 import { test } from 'node:test'
+import * as x509 from '@peculiar/x509'
 import { createRoot, inDays, type Authority, type CertificateOptions } from '../../../test/fixtures/certificates.ts'
 import { fieldsOf } from './certificate-fields.ts'
 import { bySubject, findPath, issuersAbove, type PathSearch } from './find-path.ts'
@@ -61,6 +63,36 @@ test("of many of the issuer's name, a bounded number is tried", async () => {
   const { certificate: leaf } = await anchors.at(-1)!.issueLeaf('device')
   const found = search(leaf, anchors, [])
   assert.ok('stuck' in found && found.stuck === 'too-many-candidates', JSON.stringify(found))
+})
+
+test('of many of the issuer’s name, the one whose key the certificate names is tried first, and one of another key last', async () => {
+  const identifier = (type: string, hex: string) => new x509.Extension(type, false, Buffer.from(hex, 'hex'))
+  const has = (key: string) => ({ extensions: [identifier('2.5.29.14', `0401${key}`)] })
+  const [own, stranger] = await Promise.all([createRoot('Name', has('0a')), createRoot('Name')])
+  const strangers = (count: number, options: CertificateOptions) =>
+    Promise.all(
+      Array.from({ length: count }, async () => ({ certificate: await stranger.crossSign(stranger, options) })),
+    )
+  const { certificate: leaf } = await own.issueLeaf('device', { extensions: [identifier('2.5.29.35', '300380010a')] })
+  const [silent, others] = await Promise.all([strangers(70, {}), strangers(70, has('0b'))])
+  assert.deepEqual(namesOf(search(leaf, [...silent, ...others, own], [])), ['device', 'Name'])
+  const bare = { ...own, certificate: await own.crossSign(own) }
+  assert.deepEqual(namesOf(search(leaf, [...others, bare], [])), ['device', 'Name'])
+})
+
+test('where nobody of the issuer’s name signed, the certificate is said whose signature is wrong', async () => {
+  const [root, namesake] = await Promise.all([createRoot('Root'), createRoot('Root')])
+  const middle = await namesake.issueAuthority('Middle')
+  const { certificate: leaf } = await middle.issueLeaf('device')
+  const found = search(leaf, [root], [middle.certificate])
+  assert.ok('stuck' in found && found.stuck === 'signature-invalid')
+  assert.equal(fieldsOf(found.at).subject.attributes.at(-1)?.text, 'Middle')
+  const unknown = search(leaf, [await createRoot('Other')], [middle.certificate])
+  assert.ok('stuck' in unknown && unknown.stuck === 'issuer-unknown')
+  assert.equal(fieldsOf(unknown.at).subject.attributes.at(-1)?.text, 'Middle')
+  const nobody = search(leaf, [root], [])
+  assert.ok('stuck' in nobody && nobody.stuck === 'issuer-unknown')
+  assert.equal(fieldsOf(nobody.at).subject.attributes.at(-1)?.text, 'device')
 })
 
 test('a chain longer than eight is not climbed', async () => {

@@ -121,7 +121,7 @@ function isWithin(name: GeneralName, subtree: GeneralName): boolean {
 function touches(name: GeneralName, subtree: GeneralName): boolean {
   if (!isComparable(name) || isWithin(name, subtree)) return true
   if (name.form !== 'dns' || subtree.form !== 'dns' || !name.text.startsWith('*.')) return false
-  return isHostWithin(subtree.text.replace(/^\./, ''), name.text.slice(2), 'and below')
+  return isHostWithin(subtree.text, name.text.slice(2), 'and below')
 }
 
 function isComparable(name: GeneralName): boolean {
