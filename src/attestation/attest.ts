@@ -1,32 +1,28 @@
-import type { AttestationMechanism, Enrollment, IndividualEnrollment } from '../model/enrollment.ts'
+import type { Enrollment, IndividualEnrollment } from '../model/enrollment.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Reader } from '../store/store.ts'
-import type { AttestationKind, Attested, Presented, Proof, Verdict } from './attestation.ts'
+import type { Prover, Provers } from './attestation-kind.ts'
+import { claimOf, nameOf, type Attested, type Presented, type Proof, type Verdict } from './attestation.ts'
 import { refuseRevoked } from './revocation.ts'
 import { unproven } from './unproven.ts'
-
-/** The kinds of attestation that are offered, by the name of their mechanism. */
-export type AttestationKinds = {
-  readonly [type in AttestationMechanism['type']]?: AttestationKind
-}
 
 /**
  * Find the enrollment that permits this device and have its kind check the proof. An individual enrollment for the
  * registration ID decides alone: whatever becomes of it, no group lets the device in. Whoever proves nothing is answered alike,
  * after the same work, whatever is enrolled. [device-wire §6.2, §7.3; service-wire §9.4]
  */
-export async function attest(presented: Presented, kinds: AttestationKinds, store: Reader): Promise<Verdict> {
+export async function attest(presented: Presented, provers: Provers, store: Reader): Promise<Verdict> {
   const { service, registrationId, credential } = presented
   if (credential.kind === 'none')
     throw new Refusal('CredentialMissing', 'no token, no certificate and no TPM keys were sent')
-  const offered = Object.values(kinds).filter((kind) => kind.reads(credential))
+  const offered = Object.values(provers).filter((kind) => kind.reads(credential))
   for (const kind of offered) kind.check?.(presented)
 
   const individual = await store.enrollments.get(service.idScope, registrationId)
   const { enrollment, proof } = await revealingNothing(presented, individual, offered, () =>
     individual ? byIndividual(presented, individual, offered) : byGroup(presented, offered),
   )
-  return verdict(presented, enrollment, proof, store)
+  return verdict(presented, enrollment, proof, provers, store)
 }
 
 interface Found {
@@ -37,7 +33,7 @@ interface Found {
 async function byIndividual(
   presented: Presented,
   individual: IndividualEnrollment,
-  offered: readonly AttestationKind[],
+  offered: readonly Prover[],
 ): Promise<Found> {
   const { attestation, registrationId } = individual
   const found = `individual enrollment, ${attestation.type}`
@@ -46,13 +42,13 @@ async function byIndividual(
   if (!kind) {
     throw new Refusal(
       'AttestationTypeMismatch',
-      `the enrollment ${registrationId} asks for ${attestation.type}; the device sent a ${presented.credential.kind}`,
+      `the enrollment ${registrationId} asks for ${attestation.type}; the device sent a ${nameOf(presented.credential)}`,
     )
   }
   return { enrollment: individual, proof: await kind.individual(presented, attestation) }
 }
 
-async function byGroup(presented: Presented, offered: readonly AttestationKind[]): Promise<Found> {
+async function byGroup(presented: Presented, offered: readonly Prover[]): Promise<Found> {
   const { registrationId, credential, trail } = presented
   for (const kind of offered) {
     const match = await kind.group(presented)
@@ -60,8 +56,10 @@ async function byGroup(presented: Presented, offered: readonly AttestationKind[]
     trail.note({ step: 'candidate', enrollment: match.group.enrollmentGroupId, found: `group, ${kind.type}, vouches` })
     return { enrollment: match.group, proof: match }
   }
-  if ('tpm' in credential && credential.tpm) {
-    throw new Refusal('TpmEnrollmentNotFound', `no individual TPM enrollment has the registration ID ${registrationId}`)
+  const claim = claimOf(credential)
+  if (claim) {
+    const found = `no individual ${claim.called} enrollment has the registration ID ${registrationId}`
+    throw new Refusal(claim.refusedAs, found)
   }
   throw new Refusal(
     'EnrollmentNotFound',
@@ -76,7 +74,7 @@ async function byGroup(presented: Presented, offered: readonly AttestationKind[]
 async function revealingNothing(
   presented: Presented,
   individual: IndividualEnrollment | undefined,
-  offered: readonly AttestationKind[],
+  offered: readonly Prover[],
   find: () => Promise<Found>,
 ): Promise<Found> {
   try {
@@ -107,8 +105,14 @@ async function refusalOf(attempt: () => Promise<unknown>): Promise<Refusal | und
   }
 }
 
-async function verdict(presented: Presented, enrollment: Enrollment, proof: Proof, store: Reader): Promise<Verdict> {
-  await refuseRevoked(presented, enrollment, proof, store)
+async function verdict(
+  presented: Presented,
+  enrollment: Enrollment,
+  proof: Proof,
+  provers: Provers,
+  store: Reader,
+): Promise<Verdict> {
+  await refuseRevoked(presented, enrollment, proof, provers, store)
   // Disabled comes before the challenge, which would cost the device its hub key. [device-wire §11.5]
   if (enrollment.provisioningStatus === 'disabled') return { is: 'disabled', presented, enrollment }
   if ('challenge' in proof) return { is: 'challenged', presented, enrollment, issue: proof.challenge }

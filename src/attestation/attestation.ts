@@ -1,10 +1,9 @@
 import type { X509Certificate } from 'node:crypto'
 import type { Protocol, Trail } from '../model/decision.ts'
-import type { AttestationMechanism, Enrollment, EnrollmentGroup } from '../model/enrollment.ts'
-import type { HubCredential } from '../model/hub-credential.ts'
+import type { Enrollment } from '../model/enrollment.ts'
 import type { RegistrationId } from '../model/identifiers.ts'
 import type { Json, JsonObject } from '../base/json.ts'
-import type { Secret } from '../base/secret.ts'
+import type { RefusalReason } from '../model/refusal.ts'
 import type { ProvisioningService } from '../model/service.ts'
 
 /** What a device sent, with the instance it asked for found and its identifiers well formed. */
@@ -24,17 +23,46 @@ export interface Presented {
 /** The proof a device offers, as it came over the wire; nothing of it has been believed yet. */
 export type Credential =
   | { readonly kind: 'none' }
-  /** A shared access signature; a TPM device may repeat its keys beside it. */
-  | { readonly kind: 'token'; readonly token: string; readonly tpm?: TpmKeys | undefined }
+  /** A shared access signature; a device may say more beside it, as one with a TPM repeats its keys. */
+  | { readonly kind: 'token'; readonly token: string; readonly claim?: Claim | undefined }
   /** DER, leaf first, as presented in the TLS handshake. */
   | { readonly kind: 'certificate'; readonly chain: readonly Buffer[] }
-  /** A TPM that asks for its challenge. */
-  | { readonly kind: 'tpm'; readonly tpm: TpmKeys }
+  /** Nothing but words of one kind, as of a TPM that asks for its challenge. */
+  | { readonly kind: 'claim'; readonly claim: Claim }
 
-/** TPM2B_PUBLIC areas as the device sent them. */
-export interface TpmKeys {
-  readonly endorsementKey: Buffer
-  readonly storageRootKey: Buffer
+/** What a device says of itself in the words of one kind of attestation, which alone knows what else stands here. */
+export interface Claim {
+  /** The kind's type. */
+  readonly of: string
+  /** As a sentence calls the kind, such as TPM. */
+  readonly called: string
+  /** The claim in the operator's words: enough to recognize it, nothing that would let anybody use it again. */
+  readonly shown: string
+  /** As what everybody is refused who proves nothing by such a claim. [device-wire §1.6] */
+  readonly refusedAs: RefusalReason
+  readonly [member: string]: unknown
+}
+
+/** What the device says in the words of a kind, beside its proof or instead of one. */
+export function claimOf(credential: Credential): Claim | undefined {
+  return 'claim' in credential ? credential.claim : undefined
+}
+
+/** What the proof is called where there is room for one word. */
+export function nameOf(credential: Credential): string {
+  return claimOf(credential)?.of ?? credential.kind
+}
+
+/** Whom an address names, before anything is known of it. */
+export interface Device {
+  readonly idScope: string
+  readonly registrationId: string
+}
+
+/** Who has authenticated on a connection. A certificate does not say which instance it is for; the first request does. */
+export interface Identity {
+  readonly device?: Device | undefined
+  readonly credential: Credential
 }
 
 /** From attestation: the device is who it says it is. */
@@ -79,51 +107,3 @@ export type Proof =
       readonly path?: readonly X509Certificate[] | undefined
     }
   | { readonly challenge: () => Promise<Challenge> }
-
-/** One kind of attestation. Each refuses with a reason of its own. */
-export interface AttestationKind<M extends AttestationMechanism = AttestationMechanism> {
-  readonly type: M['type']
-  /** Whether a credential is of this kind at all. */
-  readonly reads: (credential: Credential) => boolean
-  /** Refuse what is wrong on the face of it, before anything is looked up; absent: nothing is. */
-  readonly check?: (presented: Presented) => void
-  /** Fits no credential: stands in where none of this kind is enrolled, so that looking in vain takes as long. */
-  readonly decoy: M
-  /** Check the proof against an individual enrollment. */
-  readonly individual: (presented: Presented, mechanism: M) => Promise<Proof>
-  /** Find the group that vouches for the device; undefined if none of this kind does. */
-  readonly group: (presented: Presented) => Promise<(Proof & { readonly group: EnrollmentGroup }) | undefined>
-  /** Remember what a later request of the device hangs by, now that it has proven itself; absent: nothing is. */
-  readonly remember?: (attested: Pick<Attested, 'service' | 'registrationId' | 'evidence'>) => Promise<void>
-  readonly hubCredential: (mechanism: M, evidence: Evidence) => HubCredential
-  /**
-   * What a hub may hold for a device, as far as the enrollment alone tells, the likeliest first; `member` is the registration ID
-   * of a group's device. Empty or absent where only the device's own proof would tell.
-   */
-  readonly knownCredentials?: (mechanism: M, member: RegistrationId | undefined) => readonly HubCredential[]
-  /** What custom allocation is told of the proof; never a secret. [service-wire §9.3] */
-  readonly context: (evidence: Evidence) => JsonObject
-  /** Wrap the hub's key so that only this device can read it; only where the device has no other way to know it. */
-  readonly seal?: (evidence: Evidence, hubKey: Secret, hubHostName: string) => string
-}
-
-/** Lets a kind, which reads its own mechanism only, stand in the list of them all. Another's mechanism is a fault. */
-export function attestationKind<M extends AttestationMechanism>(kind: AttestationKind<M>): AttestationKind {
-  const own = (mechanism: AttestationMechanism): M => {
-    if (isOf(mechanism, kind)) return mechanism
-    throw new TypeError(`${kind.type} was asked to attest ${mechanism.type}`)
-  }
-  return {
-    ...kind,
-    individual: (presented, mechanism) => kind.individual(presented, own(mechanism)),
-    hubCredential: (mechanism, evidence) => kind.hubCredential(own(mechanism), evidence),
-    knownCredentials: (mechanism, member) => kind.knownCredentials?.(own(mechanism), member) ?? [],
-  }
-}
-
-function isOf<M extends AttestationMechanism>(
-  mechanism: AttestationMechanism,
-  kind: AttestationKind<M>,
-): mechanism is M {
-  return mechanism.type === kind.type
-}

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { EnrollmentGroup, SymmetricKeyMechanism } from '../model/enrollment.ts'
+import type { EnrollmentGroup } from '../model/enrollment.ts'
 import { registrationKey } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
 import { sameBytes, Secret } from '../base/secret.ts'
@@ -8,6 +8,7 @@ import type { Reader } from '../store/store.ts'
 import { expectedSignature, type SasToken } from '../wire/sas-token.ts'
 import type { Presented } from './attestation.ts'
 import type { FailureBudget } from './failure-budget.ts'
+import type { SymmetricKeyMechanism } from './symmetric-key-mechanism.ts'
 import { turns } from './turns.ts'
 
 /** A group that has a key from which the device's was derived, and the spelling of the ID that it was derived for. */

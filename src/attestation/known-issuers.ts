@@ -1,10 +1,11 @@
 import type { X509Certificate } from 'node:crypto'
 import type { CaCertificate } from '../model/ca-certificate.ts'
-import type { EnrollmentGroup, X509Mechanism } from '../model/enrollment.ts'
+import type { EnrollmentGroup } from '../model/enrollment.ts'
 import type { Reader } from '../store/store.ts'
 import { bySubject, isReadable, type Anchor, type BySubject } from '../wire/x509/find-path.ts'
 import { certificateOf } from '../wire/x509/known-certificates.ts'
 import type { Presented } from './attestation.ts'
+import { isX509, type X509Mechanism } from './x509-mechanism.ts'
 
 /** The issuers that an instance knows of. */
 export interface Known {
@@ -26,7 +27,7 @@ export async function knownTo(store: Reader, { service }: Presented): Promise<Kn
   const before = worked.get(groups)
   if (before?.caCertificates === caCertificates) return before
   const anchors = groups.flatMap((group) =>
-    group.attestation.type === 'x509' ? anchorsOf(group.attestation, caCertificates, group) : [],
+    isX509(group.attestation) ? anchorsOf(group.attestation, caCertificates, group) : [],
   )
   const uploaded = caCertificates.map(toCertificate).filter(isReadable)
   const result = {

@@ -3,14 +3,19 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { testClocks } from '../../test/fixtures/clocks.ts'
+import { Secret } from '../base/secret.ts'
 import type { IndividualEnrollment } from '../model/enrollment.ts'
 import { newEtag } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
 import { revocationKey, type RevokedSubject } from '../model/revocation.ts'
 import { timestamp } from '../base/time.ts'
 import { openSqliteStore } from '../store/sqlite-store.ts'
+import { prover } from './attestation-kind.ts'
 import type { Presented } from './attestation.ts'
+import { unlimitedBudget } from './failure-budget.ts'
 import { refuseRevoked } from './revocation.ts'
+import { tpm } from './tpm.ts'
 
 const now = timestamp(1_900_000_000_000)
 const endorsementKey = Buffer.alloc(60, 7).toString('base64')
@@ -45,10 +50,11 @@ for (const [what, subject, reason] of cases) {
   test(`a TPM is ${reason ? 'refused' : 'let in'} when ${what} was revoked`, async () => {
     const folder = mkdtempSync(join(tmpdir(), 'hubward-revocation-'))
     await using store = openSqliteStore(folder)
+    const provers = { tpm: prover(tpm(store, testClocks(0), new Secret(Buffer.alloc(32)), unlimitedBudget)) }
     const key = revocationKey(subject)
     const revocation = { key, subject, reason: 'stolen', source: 'operator', createdDateTimeUtc: now }
     await store.transact((write) => write.revocations.put('0ne', revocation))
-    const asked = refuseRevoked(presented, enrollment, { evidence: {} }, store)
+    const asked = refuseRevoked(presented, enrollment, { evidence: {} }, provers, store)
     if (reason) await assert.rejects(asked, (error) => error instanceof Refusal && error.reason === reason)
     else await asked
     rmSync(folder, { recursive: true })

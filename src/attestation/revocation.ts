@@ -5,6 +5,7 @@ import { revocationKey, type RevokedSubject } from '../model/revocation.ts'
 import type { Reader } from '../store/store.ts'
 import { fieldsOf } from '../wire/x509/certificate-fields.ts'
 import { shownName } from '../wire/x509/name.ts'
+import type { Provers } from './attestation-kind.ts'
 import type { Presented, Proof } from './attestation.ts'
 import { issuersOf, namesOf } from './revocation-names.ts'
 
@@ -17,14 +18,15 @@ export async function refuseRevoked(
   { service, registrationId }: Presented,
   enrollment: Enrollment,
   proof: Proof,
+  provers: Provers,
   store: Reader,
 ): Promise<void> {
   const { idScope } = service
   if (await store.revocations.none(idScope)) return
   await refuseIf({ registrationId }, 'RegistrationRevoked', `the registration ID ${registrationId}`)
-  if (enrollment.attestation.type === 'tpm') {
-    const { endorsementKey } = enrollment.attestation
-    await refuseIf({ endorsementKey }, 'EndorsementKeyRevoked', `the endorsement key of ${registrationId}`)
+  const { attestation } = enrollment
+  for (const { subject, reason, what } of provers[attestation.type]?.deniable?.(attestation) ?? []) {
+    await refuseIf(subject, reason, `${what} of ${registrationId}`)
   }
   const path = ('path' in proof && proof.path) || []
   for (const certificate of path) {

@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import type { SymmetricKeyMechanism } from '../model/enrollment.ts'
 import { registrationKey } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
 import { Secret } from '../base/secret.ts'
 import type { Clock } from '../base/time.ts'
 import type { Reader } from '../store/store.ts'
-import type { AttestationKind } from './attestation.ts'
+import type { AttestationKind } from './attestation-kind.ts'
 import type { FailureBudget } from './failure-budget.ts'
 import { deriveDeviceKey, groupSearch, signedBy } from './group-search.ts'
+import { symmetricKeyEnrollment, type SymmetricKeyMechanism } from './symmetric-key-mechanism.ts'
 import { presentedToken } from './token.ts'
 
 /** Shared access signatures made with an enrollment's key, or with a key derived from a group's. [device-wire §6] */
@@ -52,6 +52,11 @@ export function symmetricKey(
       typeof derivedFrom === 'string'
         ? { type: 'sas', ...derivedKeys(mechanism, derivedFrom) }
         : { type: 'sas', primaryKey: mechanism.primaryKey, secondaryKey: mechanism.secondaryKey },
+
+    enrollment: symmetricKeyEnrollment,
+
+    // A device with an enrollment of its own is shown no object. [device-wire §11.19]
+    state: ({ enrollmentGroupId }) => (enrollmentGroupId === undefined ? undefined : { enrollmentGroupId }),
   }
 }
 

@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { jumps, testClocks } from '../../test/fixtures/clocks.ts'
 import { newChip, type Chip } from '../../test/fixtures/tpm-chip.ts'
-import type { TpmMechanism } from '../model/enrollment.ts'
 import { Refusal, type RefusalReason } from '../model/refusal.ts'
 import { Secret } from '../base/secret.ts'
 import type { Clocks } from '../base/time.ts'
@@ -15,6 +14,8 @@ import { signSasToken } from '../wire/sas-token.ts'
 import type { Challenge, Credential, Presented } from './attestation.ts'
 import { unlimitedBudget } from './failure-budget.ts'
 import { tpm } from './tpm.ts'
+import { tpmClaim } from './tpm-claim.ts'
+import type { TpmMechanism } from './tpm-mechanism.ts'
 
 const hour = 3600 * 1000
 const start = Date.UTC(2026, 1, 3, 4, 30)
@@ -41,7 +42,7 @@ test('an answer that carries the token alone, as of IoT Edge, is believed with t
   const at = clockAt(start)
   const { token } = await answered(device, at)
   const cleared = { ...device, storageRootKey: other.storageRootKey }
-  await prove({ kind: 'tpm', tpm: cleared }, at)
+  await prove({ kind: 'claim', claim: tpmClaim(cleared) }, at)
   const { evidence } = await prove({ kind: 'token', token }, at)
   assert.equal(evidence?.['storageRootKey'], device.storageRootKey.toString('base64'))
 })
@@ -51,7 +52,7 @@ test('whoever asks for challenges under made-up root keys does not push out the 
   const registrationId = 'dev-09'
   const kind = tpm(store, at, secret, unlimitedBudget)
   const challenge = async (storageRootKey: Buffer) => {
-    const asked = { kind: 'tpm', tpm: { ...device, storageRootKey } } as const
+    const asked = { kind: 'claim', claim: tpmClaim({ ...device, storageRootKey }) } as const
     const proof = await kind.individual(presented(asked, { registrationId }), mechanism(device))
     assert.ok('challenge' in proof)
     at.pass(1)
@@ -82,7 +83,7 @@ test('a clock that is set, in either direction, takes no nonce from a device tha
   for (const jump of jumps) {
     const time = testClocks(start)
     const kind = tpm(store, time, secret, unlimitedBudget)
-    const proof = await kind.individual(presented({ kind: 'tpm', tpm: device }), mechanism(device))
+    const proof = await kind.individual(presented({ kind: 'claim', claim: tpmClaim(device) }), mechanism(device))
     assert.ok('challenge' in proof)
     const nonce = device.unwrap(Buffer.from((await proof.challenge()).authenticationKey, 'base64'))
     time.set(jump)
@@ -103,10 +104,10 @@ test('a nonce of the hour to come is good: another node was there, or this one b
 
 test('a nonce belongs to one registration, one ID scope and one service', async () => {
   const at = clockAt(start)
-  const { token, tpm: keys } = await answered(device, at)
+  const { token, claim } = await answered(device, at)
   const nonce = (await challenged(device, at)).nonce
   const signedFor = (resource: string): Credential => {
-    return { kind: 'token', token: sign(resource, nonce), tpm: keys }
+    return { kind: 'token', token: sign(resource, nonce), claim }
   }
   await refuses('NonceInvalid', prove(signedFor('0neA/registrations/dev-02'), at, { registrationId: 'dev-02' }))
   await refuses('NonceInvalid', prove(signedFor('0neB/registrations/dev-01'), at, { idScope: '0neB' }))
@@ -123,16 +124,22 @@ test('a nonce belongs to one endorsement key', async () => {
 
 test('a foreign endorsement key is refused as not enrolled, with a token or without', async () => {
   const at = clockAt(start)
-  await refuses('EndorsementKeyMismatch', prove({ kind: 'tpm', tpm: other }, at))
+  await refuses('EndorsementKeyMismatch', prove({ kind: 'claim', claim: tpmClaim(other) }, at))
   const { token } = await answered(device, at)
-  await refuses('EndorsementKeyMismatch', prove({ kind: 'token', token, tpm: other }, at))
+  await refuses('EndorsementKeyMismatch', prove({ kind: 'token', token, claim: tpmClaim(other) }, at))
 })
 
 test('keys that are no keys are refused by name', async () => {
   const at = clockAt(start)
   for (const broken of [Buffer.alloc(0), Buffer.alloc(70_000), device.endorsementKey.subarray(0, 283)]) {
-    await refuses('EndorsementKeyMalformed', prove({ kind: 'tpm', tpm: { ...device, endorsementKey: broken } }, at))
-    await refuses('StorageRootKeyMalformed', prove({ kind: 'tpm', tpm: { ...device, storageRootKey: broken } }, at))
+    await refuses(
+      'EndorsementKeyMalformed',
+      prove({ kind: 'claim', claim: tpmClaim({ ...device, endorsementKey: broken }) }, at),
+    )
+    await refuses(
+      'StorageRootKeyMalformed',
+      prove({ kind: 'claim', claim: tpmClaim({ ...device, storageRootKey: broken }) }, at),
+    )
   }
 })
 
@@ -150,7 +157,7 @@ test('the hub key is wrapped for the device that registered, and a key that no T
 
 async function challenged(from: Chip, clocks: Clocks): Promise<{ challenge: Challenge; nonce: Buffer }> {
   const proof = await tpm(store, clocks, secret, unlimitedBudget).individual(
-    presented({ kind: 'tpm', tpm: from }),
+    presented({ kind: 'claim', claim: tpmClaim(from) }),
     mechanism(from),
   )
   assert.ok('challenge' in proof)
@@ -161,7 +168,7 @@ async function challenged(from: Chip, clocks: Clocks): Promise<{ challenge: Chal
 
 async function answered(from: Chip, clocks: Clocks) {
   const { nonce } = await challenged(from, clocks)
-  return { kind: 'token', token: sign('0neA/registrations/dev-01', nonce), tpm: from } as const
+  return { kind: 'token', token: sign('0neA/registrations/dev-01', nonce), claim: tpmClaim(from) } as const
 }
 
 async function prove(credential: Credential, clocks: Clocks, of: { registrationId?: string; idScope?: string } = {}) {

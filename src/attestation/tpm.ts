@@ -1,5 +1,4 @@
 import { createHash, randomBytes } from 'node:crypto'
-import type { TpmMechanism } from '../model/enrollment.ts'
 import { registrationKey } from '../model/identifiers.ts'
 import { Refusal, type RefusalReason } from '../model/refusal.ts'
 import { sameBytes, Secret } from '../base/secret.ts'
@@ -10,9 +9,12 @@ import { longestHmacKey } from '../wire/tpm/hmac-key.ts'
 import { MalformedTpmStructure } from '../wire/tpm/reader.ts'
 import { parseStorageKey, type StorageKey } from '../wire/tpm/storage-key.ts'
 import { rootKeysKept, type Store } from '../store/store.ts'
-import type { AttestationKind, Challenge, Credential, Evidence, Presented, TpmKeys } from './attestation.ts'
+import type { AttestationKind } from './attestation-kind.ts'
+import { claimOf, type Challenge, type Credential, type Evidence, type Presented } from './attestation.ts'
 import type { FailureBudget } from './failure-budget.ts'
 import { presentedToken } from './token.ts'
+import { tpmKeysOf, tpmMember, tpmSasl, type TpmKeys } from './tpm-claim.ts'
+import { tpmEnrollment, type TpmMechanism } from './tpm-mechanism.ts'
 
 /** Milliseconds that a nonce is handed out; it stays good for as long again. [device-wire §5.2] */
 const generation = 60 * 60 * 1000
@@ -39,8 +41,8 @@ export function tpm(
   const generations = nonceGenerations(clocks)
   return {
     type: 'tpm',
-    reads: ({ kind }) => kind === 'tpm' || kind === 'token',
-    check: ({ credential }) => void (credential.kind === 'tpm' && sentKeys(credential)),
+    reads: (credential) => credential.kind === 'token' || isChallengeWanted(credential),
+    check: ({ credential }) => void (isChallengeWanted(credential) && sentKeys(credential)),
     decoy: { type: 'tpm', endorsementKey: randomBytes(32).toString('base64') },
 
     individual: async (presented, mechanism) => {
@@ -51,7 +53,7 @@ export function tpm(
         const found = `expected the endorsement key ${digest(enrolled)}, found ${digest(endorsementKey.bytes)} (SHA-256)`
         throw new Refusal('EndorsementKeyMismatch', found)
       }
-      if (credential.kind === 'tpm' && endorsementKey && storageRootKey) {
+      if (isChallengeWanted(credential) && endorsementKey && storageRootKey) {
         const owner = nonceOwner(presented, enrolled, storageRootKey.bytes)
         const key = nonce(owner, generations.handOut(), nonceSecret).reveal()
         const uri = (service.hostNames[0] ?? '').slice(0, longestUri)
@@ -114,6 +116,15 @@ export function tpm(
         uri: hubHostName.slice(0, longestUri),
       }).toString('base64')
     },
+
+    deniable: ({ endorsementKey }) => [
+      { subject: { endorsementKey }, reason: 'EndorsementKeyRevoked', what: 'the endorsement key' },
+    ],
+
+    enrollment: tpmEnrollment,
+    claim: tpmMember,
+    sasl: tpmSasl,
+    state: ({ authenticationKey }) => (authenticationKey === undefined ? undefined : { authenticationKey }),
   }
 }
 
@@ -161,6 +172,11 @@ async function keptRootKeys(
   return [...kept, ...Array.from({ length: rootKeysKept - kept.length }, () => noRootKey)]
 }
 
+/** Keys alone, without a token, ask for the challenge. */
+function isChallengeWanted(credential: Credential): boolean {
+  return credential.kind === 'claim' && claimOf(credential)?.of === 'tpm'
+}
+
 interface SentKeys {
   readonly endorsementKey?: StorageKey
   readonly storageRootKey?: StorageKey
@@ -170,7 +186,7 @@ const parsed = new WeakMap<TpmKeys, SentKeys>()
 
 /** The keys that came along, read once for each request. */
 function sentKeys(credential: Credential): SentKeys {
-  const keys = 'tpm' in credential ? credential.tpm : undefined
+  const keys = tpmKeysOf(credential)
   if (!keys) return {}
   const known = parsed.get(keys)
   if (known) return known

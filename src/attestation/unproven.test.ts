@@ -13,11 +13,13 @@ import { Secret } from '../base/secret.ts'
 import { openSqliteStore } from '../store/sqlite-store.ts'
 import { readCertificate } from '../wire/certificate.ts'
 import { signSasToken } from '../wire/sas-token.ts'
-import { attest, type AttestationKinds } from './attest.ts'
-import { attestationKind, type Credential, type Presented } from './attestation.ts'
+import { attest } from './attest.ts'
+import { prover, type Provers } from './attestation-kind.ts'
+import type { Credential, Presented } from './attestation.ts'
 import { failureBudget } from './failure-budget.ts'
 import { symmetricKey } from './symmetric-key.ts'
 import { tpm } from './tpm.ts'
+import { tpmClaim } from './tpm-claim.ts'
 import { x509 } from './x509.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'hubward-unproven-'))
@@ -72,9 +74,9 @@ await store.transact((write) => {
 const credentials: Readonly<Record<string, (registrationId: string) => Promise<Credential>>> = {
   token: async (registrationId) => ({ kind: 'token', token: falseToken(registrationId) }),
   'token and TPM keys': async (registrationId) => {
-    return { kind: 'token', token: falseToken(registrationId), tpm: newChip() }
+    return { kind: 'token', token: falseToken(registrationId), claim: tpmClaim(newChip()) }
   },
-  'TPM keys': async () => ({ kind: 'tpm', tpm: newChip() }),
+  'TPM keys': async () => ({ kind: 'claim', claim: tpmClaim(newChip()) }),
   'self-signed certificate': async (registrationId) => {
     return { kind: 'certificate', chain: [(await certificateNamed(registrationId)).raw] }
   },
@@ -128,13 +130,13 @@ test('beyond the budget, a guessed name is answered 429 whatever is enrolled, an
   assert.equal((await attest(presented('member', member), poor, store)).is, 'attested', 'its registration is known')
 })
 
-function kinds(trialsPerSecond: number): AttestationKinds {
+function kinds(trialsPerSecond: number): Provers {
   const time = testClocks(Date.now())
   const budget = failureBudget(trialsPerSecond, time.monotonic)
   return {
-    symmetricKey: attestationKind(symmetricKey(store, time.clock, budget)),
-    x509: attestationKind(x509(store, time.clock, { dates: 'enforce', admits: new Set() })),
-    tpm: attestationKind(tpm(store, time, secret(9), budget)),
+    symmetricKey: prover(symmetricKey(store, time.clock, budget)),
+    x509: prover(x509(store, time.clock, { dates: 'enforce', admits: new Set() })),
+    tpm: prover(tpm(store, time, secret(9), budget)),
   }
 }
 
@@ -163,7 +165,7 @@ async function enrollGroups(): Promise<void> {
   })
 }
 
-async function refused(registrationId: string, credential: Credential, offered: AttestationKinds) {
+async function refused(registrationId: string, credential: Credential, offered: Provers) {
   const counted = mock.method(Secret.prototype, 'hmac')
   try {
     await attest(presented(registrationId, credential), offered, store)

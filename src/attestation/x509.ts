@@ -1,6 +1,6 @@
 import type { X509Certificate } from 'node:crypto'
 import type { Trail } from '../model/decision.ts'
-import type { EnrollmentGroup, X509Mechanism } from '../model/enrollment.ts'
+import type { EnrollmentGroup } from '../model/enrollment.ts'
 import { registrationKey } from '../model/identifiers.ts'
 import type { JsonObject } from '../base/json.ts'
 import { Refusal } from '../model/refusal.ts'
@@ -14,9 +14,11 @@ import { findPath, isReadable, issuersAbove, type Anchor, type BySubject } from 
 import { certificateOf, rememberIssuers } from '../wire/x509/known-certificates.ts'
 import { commonName, type Name } from '../wire/x509/name.ts'
 import { certificateFlaw, leafFlaw, type Leniency, type PathRules } from '../wire/x509/path-rules.ts'
-import type { AttestationKind, Credential, Evidence, Presented, Proof } from './attestation.ts'
+import type { AttestationKind } from './attestation-kind.ts'
+import type { Credential, Evidence, Presented, Proof } from './attestation.ts'
 import { anchorsBySubject, anchorsOf, certificatesBySubject, knownTo, type Known } from './known-issuers.ts'
 import { refusalOfFlaw, refusalOfSearch, thumbprint, type Enrolled } from './path-refusals.ts'
+import { x509Enrollment, type X509Mechanism } from './x509-mechanism.ts'
 
 /** What is asked of certificates beside RFC 5280. */
 export interface CertificatePolicy {
@@ -99,13 +101,22 @@ export function x509(
         : [],
 
     hubCredential: (_, { sha256Thumbprint }) => ({ type: 'selfSigned', primaryThumbprint: String(sha256Thumbprint) }),
+
+    enrollment: x509Enrollment,
+    onConnect: (credential, registrationId) => {
+      if (credential.kind !== 'certificate') return
+      if (registrationId === undefined) namedChain(credential)
+      else presentedChain({ credential, registrationId })
+    },
+    // Always an object, and without certificate details, for Java. [device-wire §11.19]
+    state: ({ enrollmentGroupId }) => ({ enrollmentGroupId }),
   }
 }
 
 /**
  * What the device presented, leaf first; its leaf must be named like the registration. [device-wire §7.2]
  */
-export function presentedChain({
+function presentedChain({
   credential,
   registrationId,
 }: Pick<Presented, 'credential' | 'registrationId'>): readonly [X509Certificate, ...X509Certificate[]] {
@@ -120,7 +131,7 @@ export function presentedChain({
 }
 
 /** What was presented, leaf first, and the name of its leaf: the device's own, whatever it goes on to ask for. */
-export function namedChain(credential: Credential): {
+function namedChain(credential: Credential): {
   readonly chain: readonly [X509Certificate, ...X509Certificate[]]
   readonly name: string
 } {

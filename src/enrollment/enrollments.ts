@@ -14,7 +14,6 @@ import { holds, type Precondition } from '../wire/precondition.ts'
 import { checkQuota } from './quota.ts'
 import { checkReferences } from './references.ts'
 import { shown } from '../base/printable.ts'
-import { warningsOf } from './warnings.ts'
 
 /** The enrollment with this ID; refuses if there is none. */
 export async function getEnrollment<E extends Enrollment>(
@@ -39,12 +38,12 @@ export function putEnrollment<E extends Enrollment>(
   instance: Instance,
 ): Promise<{ before: E | undefined; after: Enrollment; warnings: readonly string[] }> {
   return untilUndisturbed(async () => {
-    const { store, idScope, clock, rules } = instance
+    const { store, idScope, clock, rules, kinds } = instance
     const json = bodyObject(body)
     const stored = await kind.records(store).get(idScope, id)
     if (stored && precondition === 'none') throw new Refusal(kind.exists, `${shown(id)} exists and If-Match is absent`)
     demand(precondition, stored, kind.etagMismatch)
-    const draft = kind.read(json, id, { stored, newKey, rules })
+    const draft = kind.read(json, id, { stored, newKey, rules, kinds })
     const now = timestamp(clock())
     const enrollment: Enrollment = {
       ...draft,
@@ -59,7 +58,9 @@ export function putEnrollment<E extends Enrollment>(
         ? write.enrollments.replace(idScope, enrollment, stored.etag)
         : write.enrollments.create(idScope, enrollment),
     )
-    return { before: stored, after: enrollment, warnings: await warningsOf(enrollment, instance) }
+    const { attestation } = enrollment
+    const warnings = (await kinds[attestation.type]?.enrollment.warnings?.(attestation, instance)) ?? []
+    return { before: stored, after: enrollment, warnings }
   })
 }
 

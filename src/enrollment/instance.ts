@@ -1,3 +1,4 @@
+import type { MechanismKinds } from '../attestation/attestation-kind.ts'
 import type { IdScope } from '../model/identifiers.ts'
 import type { Clock } from '../base/time.ts'
 import type { Store } from '../store/store.ts'
@@ -9,4 +10,6 @@ export interface Instance {
   readonly store: Store
   readonly clock: Clock
   readonly rules: EnrollmentRules
+  /** The kinds of attestation that are offered. */
+  readonly kinds: MechanismKinds
 }

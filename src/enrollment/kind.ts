@@ -2,7 +2,6 @@ import type { Enrollment, EnrollmentGroup, IndividualEnrollment } from '../model
 import type { JsonObject } from '../base/json.ts'
 import type { RefusalReason } from '../model/refusal.ts'
 import type { Reader } from '../store/store.ts'
-import { queryMembers, type QueryMembers } from './query/members.ts'
 import { readGroup, readIndividual, type EnrollmentDraft, type ReadingContext } from './read-enrollment.ts'
 
 /** Where individual enrollments and enrollment groups differ. */
@@ -11,7 +10,6 @@ export interface EnrollmentKind<E extends Enrollment = Enrollment> {
   readonly idMember: 'registrationId' | 'enrollmentGroupId'
   /** The member of a bulk request that holds the records. */
   readonly bulkMember: 'enrollments' | 'enrollmentGroups'
-  readonly queryMembers: QueryMembers
   readonly absent: RefusalReason
   readonly exists: RefusalReason
   readonly etagMismatch: RefusalReason
@@ -30,7 +28,6 @@ export const individual: EnrollmentKind<IndividualEnrollment> = {
   kind: 'individual',
   idMember: 'registrationId',
   bulkMember: 'enrollments',
-  queryMembers: queryMembers.enrollment,
   absent: 'EnrollmentAbsent',
   exists: 'EnrollmentExists',
   etagMismatch: 'EnrollmentEtagMismatch',
@@ -42,7 +39,6 @@ export const group: EnrollmentKind<EnrollmentGroup> = {
   kind: 'group',
   idMember: 'enrollmentGroupId',
   bulkMember: 'enrollmentGroups',
-  queryMembers: queryMembers.enrollmentGroup,
   absent: 'EnrollmentGroupAbsent',
   exists: 'EnrollmentGroupExists',
   etagMismatch: 'EnrollmentGroupEtagMismatch',

@@ -5,7 +5,7 @@ import { readContinuation, writeContinuation, type Question } from './continuati
 import type { Instance } from './instance.ts'
 import { matches, project } from './query/evaluate.ts'
 import { groupsOf } from './query/groups.ts'
-import type { QueryMembers } from './query/members.ts'
+import type { MemberTree } from '../model/members.ts'
 import { isAggregate } from './query/parse.ts'
 import type { Query } from './query/syntax.ts'
 import { queryRefusal } from './query/tokens.ts'
@@ -15,7 +15,7 @@ import { understandQuery } from './query/understand.ts'
 export interface Collection<T> {
   readonly name: string
   /** What its records may have. */
-  readonly members: QueryMembers
+  readonly members: MemberTree
   readonly slice: (slice: Slice) => Promise<readonly T[]>
   readonly keyOf: (record: T) => string
   readonly json: (record: T) => JsonObject

@@ -6,7 +6,7 @@ import type { Instance } from './instance.ts'
 export async function checkQuota(
   { kind, attestation }: Enrollment,
   stored: Enrollment | undefined,
-  { store, idScope, rules: { limits } }: Instance,
+  { store, idScope, kinds, rules: { limits } }: Instance,
 ): Promise<void> {
   if (stored && (kind === 'individual' || stored.attestation.type === attestation.type)) return
   if (kind === 'individual') {
@@ -14,11 +14,11 @@ export async function checkQuota(
     if (limit !== undefined && (await store.enrollments.count(idScope)) >= limit) throw reached('enrollments', limit)
     return
   }
-  const x509 = attestation.type === 'x509'
-  const limit = x509 ? limits.x509Groups : limits.symmetricKeyGroups
+  const groups = kinds[attestation.type]?.enrollment.groups
+  const limit = groups && limits[groups.limit]
   if (limit === undefined) return
-  const groups = await store.enrollmentGroups.withAttestation(idScope, x509 ? 'x509' : 'symmetricKey')
-  if (groups.length >= limit) throw reached(`${x509 ? 'X.509' : 'symmetric key'} enrollment groups`, limit)
+  const { length } = await store.enrollmentGroups.withAttestation(idScope, attestation.type)
+  if (length >= limit) throw reached(`${groups?.called} enrollment groups`, limit)
 }
 
 function reached(what: string, limit: number): Refusal {

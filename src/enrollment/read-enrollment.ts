@@ -1,3 +1,4 @@
+import type { MechanismKinds } from '../attestation/attestation-kind.ts'
 import type { Enrollment, EnrollmentGroup, IndividualEnrollment } from '../model/enrollment.ts'
 import { isDeviceId, isRegistrationId, registrationKey } from '../model/identifiers.ts'
 import type { JsonObject } from '../base/json.ts'
@@ -16,6 +17,8 @@ export type EnrollmentDraft = Draft<IndividualEnrollment> | Draft<EnrollmentGrou
 
 /** What a request for an enrollment is read against. */
 export interface ReadingContext<E extends Enrollment> {
+  /** The kinds of attestation that are offered. */
+  readonly kinds: MechanismKinds
   /** The record that is being replaced: secrets which the request leaves out are kept from it. */
   readonly stored?: E | undefined
   readonly newKey: () => Secret
@@ -74,8 +77,12 @@ function readId(body: Members, name: 'registrationId' | 'enrollmentGroupId', id:
 }
 
 /** What individual enrollments and groups have in common. Members that are absent stay absent. */
-function readShared(body: Members, kind: Enrollment['kind'], { stored, newKey, rules }: ReadingContext<Enrollment>) {
-  const attestation = readAttestation(body, { kind, stored: stored?.attestation, newKey })
+function readShared(
+  body: Members,
+  kind: Enrollment['kind'],
+  { kinds, stored, newKey, rules }: ReadingContext<Enrollment>,
+) {
+  const attestation = readAttestation(body, kinds, { kind, newKey, ...(stored && { stored: stored.attestation }) })
   const allocationPolicy = body.oneOf('allocationPolicy', allocationPolicies)
   const customAllocationDefinition = readCustomAllocation(body, stored, rules)
   if (allocationPolicy === 'custom' && !customAllocationDefinition) {

@@ -1,4 +1,5 @@
-import type { Enrollment } from '../model/enrollment.ts'
+import type { HeldCertificates } from '../attestation/attestation-kind.ts'
+import type { AttestationMechanism, Enrollment } from '../model/enrollment.ts'
 import { enrollmentId } from '../model/enrollment.ts'
 import { registrationKey } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
@@ -38,33 +39,33 @@ function hubsOf(enrollment: Enrollment | undefined): string[] {
   return iotHubHostName === undefined ? [...iotHubs] : [...iotHubs, iotHubHostName]
 }
 
-async function checkCaReferences(enrollment: Enrollment, stored: Enrollment | undefined, { store, idScope }: Instance) {
-  const kept = caReferencesOf(stored).map(({ name }) => name.toLowerCase())
-  for (const { slot, name } of caReferencesOf(enrollment)) {
-    if (kept.includes(name.toLowerCase()) || (await store.caCertificates.get(idScope, name))) continue
-    throw memberRefusal(`attestation.x509.caReferences.${slot}`, 'names no uploaded certificate')
+async function checkCaReferences(
+  { attestation }: Enrollment,
+  stored: Enrollment | undefined,
+  instance: Instance,
+): Promise<void> {
+  const { store, idScope } = instance
+  const kept = stored && certificatesOf(stored.attestation, instance).named.map(({ name }) => name.toLowerCase())
+  for (const { member, name } of certificatesOf(attestation, instance).named) {
+    if (kept?.includes(name.toLowerCase()) || (await store.caCertificates.get(idScope, name))) continue
+    throw memberRefusal(`attestation.${member}`, 'names no uploaded certificate')
   }
-}
-
-function caReferencesOf(enrollment: Enrollment | undefined): { slot: string; name: string }[] {
-  const mechanism = enrollment?.attestation
-  if (mechanism?.type !== 'x509' || mechanism.of !== 'caReferences') return []
-  const { primary, secondary } = mechanism
-  return Object.entries({ primary, secondary }).flatMap(([slot, name]) => (name === undefined ? [] : [{ slot, name }]))
 }
 
 async function checkCertificates<E extends Enrollment>(
   kind: EnrollmentKind<E>,
   enrollment: Enrollment,
-  { store, idScope }: Instance,
+  instance: Instance,
 ): Promise<void> {
-  const mechanism = enrollment.attestation
-  if (mechanism.type !== 'x509' || mechanism.of === 'caReferences') return
+  const { store, idScope } = instance
   const own = registrationKey(enrollmentId(enrollment))
-  for (const certificate of [mechanism.primary, mechanism.secondary]) {
-    if (!certificate) continue
-    const holders = await kind.records(store).withCertificate(idScope, certificate.info.sha256Thumbprint)
+  for (const { info } of certificatesOf(enrollment.attestation, instance).held) {
+    const holders = await kind.records(store).withCertificate(idScope, info.sha256Thumbprint)
     const other = holders.map(enrollmentId).find((id) => registrationKey(id) !== own)
     if (other !== undefined) throw new Refusal('CertificateInUse', `held by ${other}`)
   }
+}
+
+function certificatesOf(mechanism: AttestationMechanism, { kinds }: Instance): HeldCertificates {
+  return kinds[mechanism.type]?.enrollment.certificates?.(mechanism) ?? { held: [], named: [] }
 }

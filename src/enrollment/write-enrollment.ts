@@ -1,6 +1,8 @@
-import type { AttestationMechanism, EnrolledCertificate, Enrollment } from '../model/enrollment.ts'
+import type { MechanismKinds } from '../attestation/attestation-kind.ts'
+import type { Enrollment } from '../model/enrollment.ts'
 import type { JsonObject } from '../base/json.ts'
 import { shownUrl } from '../base/shown-url.ts'
+import { attestationJson } from './attestation.ts'
 
 /** What the reader of a record may see of its secrets. */
 export interface Disclosure {
@@ -11,11 +13,16 @@ export interface Disclosure {
 }
 
 /** An enrollment as clients see it, its members in the service's order; absent members are left out. [service-wire §3.2] */
-export function enrollmentJson(enrollment: Enrollment, shown: Disclosure, registrationState?: JsonObject): JsonObject {
+export function enrollmentJson(
+  enrollment: Enrollment,
+  kinds: MechanismKinds,
+  shown: Disclosure,
+  registrationState?: JsonObject,
+): JsonObject {
   const { customAllocationDefinition: custom } = enrollment
   return {
     ...identity(enrollment, registrationState),
-    attestation: attestationJson(enrollment.attestation, shown.keys),
+    attestation: attestationJson(enrollment.attestation, kinds, shown.keys),
     capabilities: enrollment.capabilities,
     iotHubHostName: enrollment.iotHubHostName,
     initialTwin: enrollment.initialTwin && { ...enrollment.initialTwin },
@@ -30,32 +37,6 @@ export function enrollmentJson(enrollment: Enrollment, shown: Disclosure, regist
       custom && (shown.webhookSecrets ? { ...custom } : { ...custom, webhookUrl: shownUrl(custom.webhookUrl) }),
     credentialPolicyName: enrollment.credentialPolicyName,
   }
-}
-
-/** An attestation mechanism as clients see it: certificates by their `info`, keys only where `keys` says so. */
-export function attestationJson(mechanism: AttestationMechanism, keys: boolean): JsonObject {
-  switch (mechanism.type) {
-    case 'symmetricKey': {
-      const { type, primaryKey, secondaryKey } = mechanism
-      if (!keys) return { type }
-      return {
-        type,
-        symmetricKey: { primaryKey: primaryKey.revealBase64(), secondaryKey: secondaryKey.revealBase64() },
-      }
-    }
-    case 'x509': {
-      const { type, of, primary, secondary } = mechanism
-      return { type, x509: { [of]: { primary: slotJson(primary), secondary: slotJson(secondary) } } }
-    }
-    case 'tpm': {
-      const { type, endorsementKey, storageRootKey } = mechanism
-      return { type, tpm: { endorsementKey, storageRootKey } }
-    }
-  }
-}
-
-function slotJson(slot: EnrolledCertificate | string | undefined): JsonObject | string | undefined {
-  return typeof slot === 'object' ? { info: { ...slot.info } } : slot
 }
 
 function identity(enrollment: Enrollment, registrationState?: JsonObject): JsonObject {

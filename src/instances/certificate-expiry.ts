@@ -1,3 +1,4 @@
+import { heldCertificates } from '../attestation/x509-mechanism.ts'
 import type { IdScope } from '../model/identifiers.ts'
 import type { Reader } from '../store/store.ts'
 
@@ -29,10 +30,9 @@ export async function certificateExpiries(store: Reader): Promise<readonly Certi
         return { idScope, instance, name, of: 'caCertificate', expires: Date.parse(info.notAfterUtc) }
       })
       const held = groups.flatMap(({ enrollmentGroupId: name, attestation }): CertificateExpiry[] => {
-        if (attestation.type !== 'x509' || attestation.of === 'caReferences') return []
-        return [attestation.primary, attestation.secondary].flatMap((slot) =>
-          slot ? [{ idScope, instance, name, of: 'enrollmentGroup', expires: Date.parse(slot.info.notAfterUtc) }] : [],
-        )
+        return heldCertificates(attestation).map(({ info }) => {
+          return { idScope, instance, name, of: 'enrollmentGroup', expires: Date.parse(info.notAfterUtc) }
+        })
       })
       return [...uploaded, ...held]
     }),

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import type { MechanismKinds } from '../attestation/attestation-kind.ts'
 import type { AllocationPolicy } from '../allocation/allocation.ts'
 import { customAllocation } from '../allocation/custom.ts'
 import { inProcessHost, policyModules } from '../allocation/custom/modules.ts'
@@ -17,6 +18,7 @@ export function customCode(
   configuration: Configuration,
   data: string,
   automatic: Readonly<Record<'hashed' | 'geoLatency' | 'static', AllocationPolicy>>,
+  kinds: MechanismKinds,
   monotonic: Monotonic,
 ): { readonly policy: AllocationPolicy; readonly close: () => Promise<void> } {
   const { policies, policyTime, policyMemory, webhookTimeout, webhookHttp, webhookCa, customFallback } = configuration
@@ -35,7 +37,7 @@ export function customCode(
       const name = pathname.slice(1)
       return { asked: `policy module ${name}`, ask: modules(name) }
     },
-    describe: (enrollment) => enrollmentJson(enrollment, { keys: false, webhookSecrets: false }),
+    describe: (enrollment) => enrollmentJson(enrollment, kinds, { keys: false, webhookSecrets: false }),
     readTwin: (initialTwin) => readInitialTwin(members({ initialTwin })),
     fallback: customFallback === 'none' ? undefined : automatic[customFallback],
     monotonic,

@@ -4,12 +4,8 @@ import type { Allocation } from '../allocation/allocate.ts'
 import { evenlyWeighted } from '../allocation/evenly-weighted.ts'
 import { lowestLatency } from '../allocation/lowest-latency.ts'
 import { staticConfiguration } from '../allocation/static.ts'
-import type { AttestationKinds } from '../attestation/attest.ts'
-import { attestationKind } from '../attestation/attestation.ts'
+import { byType } from '../attestation/attestation-kind.ts'
 import { failureBudget } from '../attestation/failure-budget.ts'
-import { symmetricKey } from '../attestation/symmetric-key.ts'
-import { tpm } from '../attestation/tpm.ts'
-import { x509 } from '../attestation/x509.ts'
 import { openBundledHub } from '../bundled-hub/bundled-hub.ts'
 import { ordinaryRules } from '../enrollment/rules.ts'
 import { certificateExpiries } from '../instances/certificate-expiry.ts'
@@ -23,7 +19,6 @@ import type { RegistrationDependencies } from '../registration/dependencies.ts'
 import { decisionJournal } from '../decisions/journal.ts'
 import { registrar } from '../registration/registrar.ts'
 import { cachedStore } from '../store/cached-store.ts'
-import { deploymentKey } from '../store/deployment-key.ts'
 import { openSqliteStore } from '../store/sqlite-store.ts'
 import { deviceAmqp } from '../transport/amqp.ts'
 import { largestRequest, type DeviceTransport } from '../transport/answer.ts'
@@ -67,6 +62,7 @@ import { firstInstance, type FirstInstance } from '../instances/first-instance.t
 import { hubTransport } from './hub-transport.ts'
 import { probeLinks, watchedHubs } from './hub-links.ts'
 import { keepPrivate } from './keep-private.ts'
+import { attestationOffers } from './kinds.ts'
 import { latencySources } from './latency-sources.ts'
 import { auditTrouble, databaseLog, isToldByStore, logDecision } from './log.ts'
 import { administratorToken, openManagement, watchCertificates } from './management.ts'
@@ -155,19 +151,22 @@ export async function openHubward(
   const hubs = (link: LinkedHub, until: number) =>
     iotHub(link, transport, clock, { until, monotonic, random: Math.random })
 
+  const attestationParts = {
+    ...clocks,
+    store,
+    budget: failureBudget(configuration.groupTrials, monotonic),
+    certificates: certificatePolicy(configuration, log),
+  }
+  const attestation = byType(await Promise.all(attestationOffers.map((offer) => offer(attestationParts))))
   const automatic = {
     hashed: evenlyWeighted,
     geoLatency: lowestLatency(latencySources(configuration, ({ hostName }) => guard.latency(hostName))),
     static: staticConfiguration,
   }
   const avoids = configuration.brokenHubs === 'avoid'
-  const custom = opened.adopt(customCode(configuration, data, automatic, monotonic), (code) => code.close()).policy
-  const budget = failureBudget(configuration.groupTrials, monotonic)
-  const attestation: AttestationKinds = {
-    symmetricKey: attestationKind(symmetricKey(store, clock, budget)),
-    x509: attestationKind(x509(store, clock, certificatePolicy(configuration, log))),
-    tpm: attestationKind(tpm(store, clocks, await deploymentKey(store, 'tpm-nonce'), budget)),
-  }
+  const custom = opened.adopt(customCode(configuration, data, automatic, attestation, monotonic), (code) =>
+    code.close(),
+  ).policy
   const allocation: Allocation = {
     policies: { ...automatic, custom },
     broken: ({ hostName }) => (avoids ? guard.broken(hostName) : undefined),
@@ -210,6 +209,7 @@ export async function openHubward(
   const devices: DeviceTransport = {
     ...clocks,
     registrar: register,
+    kinds: attestation,
     onFault,
     // A device whose hub has a queue is told to come back when it may be its turn.
     get retryAfter() {
@@ -221,6 +221,7 @@ export async function openHubward(
   const operators = serviceApi({
     ...clocks,
     store,
+    kinds: attestation,
     bearer: dataAuthority(authority),
     admits: (remoteAddress, service) => admitsAddress(service, remoteAddress, 'serviceApi'),
     rules: (service) => ({

@@ -1,6 +1,5 @@
 import type { DeviceId, Etag, RegistrationId } from './identifiers.ts'
 import type { JsonObject } from '../base/json.ts'
-import type { Secret } from '../base/secret.ts'
 import type { AllocationPolicyName } from './service.ts'
 import type { Timestamp } from '../base/time.ts'
 
@@ -51,30 +50,13 @@ export interface ReprovisionPolicy {
   readonly migrateDeviceData: boolean
 }
 
-/** How a device of this enrollment proves who it is, with the stored half of the proof. */
-export type AttestationMechanism = SymmetricKeyMechanism | X509Mechanism | TpmMechanism
-
-export interface SymmetricKeyMechanism {
-  readonly type: 'symmetricKey'
-  readonly primaryKey: Secret
-  readonly secondaryKey: Secret
-}
-
-/** `clientCertificates` are leaves; `signingCertificates` issue leaves; `caReferences` name uploaded CA certificates. */
-export type X509Mechanism =
-  | {
-      readonly type: 'x509'
-      readonly of: 'clientCertificates' | 'signingCertificates'
-      readonly primary?: EnrolledCertificate
-      readonly secondary?: EnrolledCertificate
-    }
-  | { readonly type: 'x509'; readonly of: 'caReferences'; readonly primary?: string; readonly secondary?: string }
-
-export interface TpmMechanism {
-  readonly type: 'tpm'
-  /** TPM2B_PUBLIC, base64. */
-  readonly endorsementKey: string
-  readonly storageRootKey?: string
+/**
+ * How a device of this enrollment proves who it is, with the stored half of the proof. `type` names the kind of attestation; what
+ * else stands here, only that kind knows. What is secret of it is a `Secret`, and is kept as one.
+ */
+export interface AttestationMechanism {
+  readonly type: string
+  readonly [member: string]: unknown
 }
 
 /** A certificate held in an enrollment: the DER bytes in base64, and what clients are shown of it. */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { memoryHub, type MemoryHub } from '../../test/fixtures/memory-hub.ts'
-import { attestationKind, type Attested } from '../attestation/attestation.ts'
+import { prover } from '../attestation/attestation-kind.ts'
+import type { Attested } from '../attestation/attestation.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Assignment, Placement } from '../model/registration.ts'
 import { Secret } from '../base/secret.ts'
@@ -154,7 +155,7 @@ function open({ onLog, world }: { onLog?: () => void; world?: World } = {}): Wor
           const hub = hostName === 'a' ? a : b
           return silent.has(hostName) ? { ...hub, remove: unavailable } : hub
         },
-        attestation: { symmetricKey: attestationKind(kind) },
+        attestation: { symmetricKey: prover(kind) },
         onStep: (step) => void steps.push(step),
       }),
   }

@@ -1,4 +1,4 @@
-import type { AttestationKinds } from '../attestation/attest.ts'
+import type { Provers } from '../attestation/attestation-kind.ts'
 import type { Attested } from '../attestation/attestation.ts'
 import { applyInitialTwin, ensureDevice, type WantedDevice } from '../hub/provision.ts'
 import { Refusal } from '../model/refusal.ts'
@@ -115,7 +115,7 @@ function destinationOf(allocated: Exclude<Allocated, { is: 'stay' }>): Assignmen
   }
 }
 
-function wantedDevice({ enrollment, evidence }: Attested, deviceId: string, kinds: AttestationKinds): WantedDevice {
+function wantedDevice({ enrollment, evidence }: Attested, deviceId: string, kinds: Provers): WantedDevice {
   const kind = kinds[enrollment.attestation.type]
   if (!kind)
     throw new Refusal('AttestationTypeMismatch', `${enrollment.attestation.type} attestation is not offered here`)

@@ -1,4 +1,4 @@
-import type { AttestationKinds } from '../attestation/attest.ts'
+import type { Provers } from '../attestation/attestation-kind.ts'
 import type { Attested } from '../attestation/attestation.ts'
 import type { Hubs } from '../hub/hubs.ts'
 import type { IotHub, TwinData } from '../hub/iot-hub.ts'
@@ -25,7 +25,7 @@ export interface Provisioned {
 export interface ApplyDependencies {
   readonly linkedHubs: readonly LinkedHub[]
   readonly hubs: Hubs
-  readonly attestation: AttestationKinds
+  readonly attestation: Provers
   /** Hears of every step that was taken at a hub or in the store, before the next one. */
   readonly onStep?: ((step: Step) => Promise<void> | void) | undefined
 }

@@ -1,5 +1,5 @@
 import type { Allocation } from '../allocation/allocate.ts'
-import type { AttestationKinds } from '../attestation/attest.ts'
+import type { Provers } from '../attestation/attestation-kind.ts'
 import type { Hubs } from '../hub/hubs.ts'
 import type { Decision } from '../model/decision.ts'
 import type { Clocks } from '../base/time.ts'
@@ -10,7 +10,7 @@ import type { RegistrationLimits } from './limits.ts'
 /** What registration works with. */
 export interface RegistrationDependencies extends Clocks {
   readonly store: Store
-  readonly attestation: AttestationKinds
+  readonly attestation: Provers
   readonly allocation: Allocation
   readonly hubs: Hubs
   /** Milliseconds for which an operation, once begun or resumed, waits for a hub that throttles or does not answer. */

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { AllocationPolicy } from '../allocation/allocation.ts'
-import { attestationKind } from '../attestation/attestation.ts'
+import { prover } from '../attestation/attestation-kind.ts'
 import { unlimitedBudget } from '../attestation/failure-budget.ts'
 import { symmetricKey } from '../attestation/symmetric-key.ts'
 import type { IotHub } from '../hub/iot-hub.ts'
@@ -70,7 +70,7 @@ function node(store: Store, hubs: ReadonlyMap<string, IotHub>): Registrar {
   }
   return registrar({
     store,
-    attestation: { symmetricKey: attestationKind(symmetricKey(store, Date.now, unlimitedBudget)) },
+    attestation: { symmetricKey: prover(symmetricKey(store, Date.now, unlimitedBudget)) },
     allocation: { policies: { hashed: wavering }, broken: () => undefined },
     hubs: ({ hostName }) => hubs.get(hostName)!,
     patience: 5000,

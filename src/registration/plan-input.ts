@@ -1,4 +1,4 @@
-import type { AttestationKinds } from '../attestation/attest.ts'
+import type { Provers } from '../attestation/attestation-kind.ts'
 import type { Evidence } from '../attestation/attestation.ts'
 import type { Registration } from '../model/registration.ts'
 import type { LinkedHub } from '../model/service.ts'
@@ -15,7 +15,7 @@ export function planInput(
   device: Device,
   registration: Registration | undefined,
   linkedHubs: readonly LinkedHub[],
-  kinds: AttestationKinds,
+  kinds: Provers,
 ): PlanInput {
   const { type } = device.enrollment.attestation
   const kind = kinds[type]
@@ -26,7 +26,7 @@ export function planInput(
 /** The same, with what is remembered of the device and its hubs read now. */
 export async function readPlanInput(
   device: Device,
-  { store, attestation }: { readonly store: Reader; readonly attestation: AttestationKinds },
+  { store, attestation }: { readonly store: Reader; readonly attestation: Provers },
 ): Promise<PlanInput> {
   const { idScope } = device.service
   const [registration, linkedHubs] = await Promise.all([

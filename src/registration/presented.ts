@@ -1,5 +1,5 @@
-import { createHash, type X509Certificate } from 'node:crypto'
-import type { Credential, TpmKeys } from '../attestation/attestation.ts'
+import type { X509Certificate } from 'node:crypto'
+import type { Credential } from '../attestation/attestation.ts'
 import { parseSasToken } from '../wire/sas-token.ts'
 import { shown } from '../base/printable.ts'
 import { fieldsOf } from '../wire/x509/certificate-fields.ts'
@@ -16,11 +16,11 @@ export function describeCredential(credential: Credential): string {
     case 'none':
       return 'nothing'
     case 'token':
-      return `${describeToken(credential.token)}${credential.tpm ? `; ${describeTpm(credential.tpm)}` : ''}`
+      return `${describeToken(credential.token)}${credential.claim ? `; ${credential.claim.shown}` : ''}`
     case 'certificate':
       return describeChain(credential.chain)
-    case 'tpm':
-      return `${describeTpm(credential.tpm)}, asking for its challenge`
+    case 'claim':
+      return `${credential.claim.shown}, without a token`
   }
 }
 
@@ -44,10 +44,6 @@ function describeChain(chain: readonly Buffer[]): string {
   return `${chain.length} certificate${chain.length === 1 ? '' : 's'}: ${shown.join('; ')}${more}`
 }
 
-function describeTpm({ endorsementKey, storageRootKey }: TpmKeys): string {
-  return `a TPM with the endorsement key ${digest(endorsementKey)} and the storage root key ${digest(storageRootKey)} (SHA-256)`
-}
-
 function readable(der: Buffer): X509Certificate | undefined {
   try {
     const certificate = certificateOf(der)
@@ -55,8 +51,4 @@ function readable(der: Buffer): X509Certificate | undefined {
   } catch {
     return undefined
   }
-}
-
-function digest(key: Buffer): string {
-  return createHash('sha256').update(key).digest('hex')
 }

@@ -1,4 +1,4 @@
-import type { AttestationKinds } from '../attestation/attest.ts'
+import type { Provers } from '../attestation/attestation-kind.ts'
 import type { Hubs } from '../hub/hubs.ts'
 import type { IotHub } from '../hub/iot-hub.ts'
 import { applyInitialTwin, ensureDevice, holds } from '../hub/provision.ts'
@@ -32,7 +32,7 @@ export interface Reconciliation {
 /** What reconciling works with. */
 export interface ReconcileParts {
   readonly store: Reader
-  readonly attestation: AttestationKinds
+  readonly attestation: Provers
   readonly hubs: Hubs
   readonly monotonic: Monotonic
 }

@@ -5,9 +5,11 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { memoryHub, type MemoryHub } from '../../test/fixtures/memory-hub.ts'
 import { evenlyWeighted } from '../allocation/evenly-weighted.ts'
-import { attestationKind, type Credential } from '../attestation/attestation.ts'
+import { prover } from '../attestation/attestation-kind.ts'
+import { nameOf, type Credential } from '../attestation/attestation.ts'
 import { unlimitedBudget } from '../attestation/failure-budget.ts'
 import { symmetricKey } from '../attestation/symmetric-key.ts'
+import { tpmClaim } from '../attestation/tpm-claim.ts'
 import type { Decision } from '../model/decision.ts'
 import type { AttestationMechanism, IndividualEnrollment } from '../model/enrollment.ts'
 import { Refusal } from '../model/refusal.ts'
@@ -125,7 +127,10 @@ test('a registration that somebody else wrote meanwhile is planned again, and no
     assert.equal(disturbed, 2, 'the whole of it was run again')
   }))
 
-const chip: Credential = { kind: 'tpm', tpm: { endorsementKey: Buffer.alloc(1), storageRootKey: Buffer.alloc(1) } }
+const chip: Credential = {
+  kind: 'claim',
+  claim: tpmClaim({ endorsementKey: Buffer.alloc(1), storageRootKey: Buffer.alloc(1) }),
+}
 
 async function within({ tpm = false }, work: (service: Service) => Promise<void>): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'hubward-register-'))
@@ -154,8 +159,8 @@ async function within({ tpm = false }, work: (service: Service) => Promise<void>
     const one = registrar({
       store,
       attestation: tpm
-        ? { tpm: attestationKind(challenging(told)) }
-        : { symmetricKey: attestationKind(symmetricKey(store, Date.now, unlimitedBudget)) },
+        ? { tpm: prover(challenging(told)) }
+        : { symmetricKey: prover(symmetricKey(store, Date.now, unlimitedBudget)) },
       allocation: { policies: { hashed: evenlyWeighted }, broken: () => undefined },
       hubs: () => hub,
       patience: 5000,
@@ -197,7 +202,7 @@ function challenging(told: string[]) {
   return {
     type: 'tpm',
     decoy: { type: 'tpm', endorsementKey: '' },
-    reads: ({ kind }: Credential) => kind === 'tpm',
+    reads: (credential: Credential) => nameOf(credential) === 'tpm',
     individual: async () => ({ challenge }),
     group: async () => undefined,
     hubCredential: () => ({ type: 'hubKey' }) as const,

@@ -1,4 +1,4 @@
-import type { Credential } from '../attestation/attestation.ts'
+import { nameOf, type Credential } from '../attestation/attestation.ts'
 import { longestDecisionText, type Decision, type Ending, type Finding, type Trail } from '../model/decision.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Operation } from '../model/registration.ts'
@@ -84,10 +84,6 @@ export function endingOfOperation({ status, result }: Operation): Ending {
     detail: failure?.errorMessage,
     assignedHub: status === 'assigned' ? assignment?.assignedHub : undefined,
   }
-}
-
-function nameOf(credential: Credential): string {
-  return credential.kind === 'token' && credential.tpm ? 'tpm' : credential.kind
 }
 
 /** The last defence, should somebody have told what was found without quoting it. */

@@ -1,5 +1,6 @@
 import type { Allocation } from '../allocation/allocate.ts'
-import { attest, type AttestationKinds } from '../attestation/attest.ts'
+import { attest } from '../attestation/attest.ts'
+import type { Provers } from '../attestation/attestation-kind.ts'
 import type { Decision, Ending, Trail } from '../model/decision.ts'
 import { enrollmentId } from '../model/enrollment.ts'
 import { Refusal } from '../model/refusal.ts'
@@ -13,7 +14,7 @@ import { beginTrail, endingOfThrown } from './trail.ts'
 /** What foreseeing works with: nothing that could write, and no hub. */
 export interface WhatIfDependencies extends Clocks {
   readonly store: Reader
-  readonly attestation: AttestationKinds
+  readonly attestation: Provers
   readonly allocation: Allocation
 }
 

@@ -1,23 +1,11 @@
-import type { Challenge, Credential } from '../attestation/attestation.ts'
+import type { SaslService } from '../attestation/attestation-kind.ts'
+import type { Credential, Device, Identity } from '../attestation/attestation.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { DeviceRequest } from '../registration/admit.ts'
 import { readPlain, type SaslMechanism, type SaslMechanisms } from '../wire/amqp/sasl.ts'
-import { askStorageRootKey, askToken, readTpmOpening } from '../wire/amqp/sasl-tpm.ts'
 import type { Peer } from '../base/peer.ts'
 import { newTrackingId, whenAnswerable, type DeviceTransport } from './answer.ts'
 import { quoted } from '../base/printable.ts'
-
-/** Whom an address names. */
-export interface Device {
-  readonly idScope: string
-  readonly registrationId: string
-}
-
-/** Who has authenticated. A certificate does not say which instance it is for; the first link does. */
-export interface Identity {
-  readonly device?: Device | undefined
-  readonly credential: Credential
-}
 
 /** The api-version is not known before the links are. */
 const apiVersion = '2019-03-31'
@@ -57,32 +45,23 @@ export function deviceSasl(transport: DeviceTransport, peer: Peer): SaslMechanis
     return undefined
   }
 
-  const tpm: SaslMechanism<Identity> = async (initialResponse, challenge) => {
-    const opening = readTpmOpening(initialResponse)
-    const storageRootKey = opening && (await askStorageRootKey(challenge))
-    if (!storageRootKey) return undefined
-    const { idScope, registrationId, endorsementKey } = opening
-    const device = { idScope, registrationId }
-    const keys = { endorsementKey, storageRootKey }
-    const credential: Credential = { kind: 'tpm', tpm: keys }
-    const answer = await unlessRefused(transport, () => transport.registrar.register(request(device, credential)))
-    if (!answer) return undefined
-    // Disabled: what was not proven is not challenged for either, and the device is told in answer to its request.
-    if ('operation' in answer) return { device, credential }
-    const token = await askToken(blobOf(answer.challenge), challenge)
-    return token === undefined ? undefined : prove(device, { kind: 'token', token, tpm: keys })
+  const service: SaslService = {
+    prove,
+    begin: async (device, credential) => {
+      const answer = await unlessRefused(transport, () => transport.registrar.register(request(device, credential)))
+      return answer && ('challenge' in answer ? answer.challenge : 'none')
+    },
   }
+  const ofKinds = Object.values(transport.kinds).flatMap(({ sasl }): [string, SaslMechanism<Identity>][] =>
+    sasl ? [[sasl.mechanism, (initial, challenge) => sasl.converse(initial, challenge, service)]] : [],
+  )
 
   const external: SaslMechanism<Identity> = async () => {
     const chain = peer.certificateChain
     return chain.length > 0 ? { credential: { kind: 'certificate', chain } } : undefined
   }
 
-  return new Map([
-    ['TPM', tpm],
-    ['PLAIN', plain],
-    ['EXTERNAL', external],
-  ])
+  return new Map([...ofKinds, ['PLAIN', plain], ['EXTERNAL', external]])
 }
 
 const addressShape = /^(?:amqps:\/\/[^/]*\/|\/)?([^/]+)\/registrations\/([^/]+)$/i
@@ -106,8 +85,4 @@ async function unlessRefused<T>(transport: DeviceTransport, attempt: () => Promi
     await whenAnswerable(received, transport)
     return undefined
   }
-}
-
-function blobOf({ authenticationKey }: Challenge): Buffer {
-  return Buffer.from(authenticationKey, 'base64')
 }

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { Credential } from '../attestation/attestation.ts'
-import { namedChain, presentedChain } from '../attestation/x509.ts'
+import type { Credential, Device, Identity } from '../attestation/attestation.ts'
 import { registrationKey } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Operation } from '../model/registration.ts'
@@ -12,7 +11,7 @@ import type { AmqpError } from '../wire/amqp/performatives.ts'
 import { answeringClient, type Answering } from '../wire/amqp/request-reply.ts'
 import type { AmqpLink, AmqpService } from '../wire/amqp/service.ts'
 import type { Peer } from '../base/peer.ts'
-import { deviceSasl, readAddress, type Device, type Identity } from './amqp-sasl.ts'
+import { deviceSasl, readAddress } from './amqp-sasl.ts'
 import { newTrackingId, refused, whenAnswerable, type DeviceTransport } from './answer.ts'
 import { operationJson, readRegisterBody } from './device-json.ts'
 import { quoted, shown } from '../base/printable.ts'
@@ -29,7 +28,7 @@ export function deviceAmqp(transport: DeviceTransport): AmqpService<Identity> {
     open: (authenticated, peer, opening) => {
       const identity = authenticated ?? { credential: certificateOf(peer) }
       try {
-        refuseNameless(identity.credential)
+        refuseNameless(identity.credential, transport)
         return answeringClient(answering(identity, peer, transport), transport.answerDelay, opening)
       } catch (error) {
         const attempt = attemptOf(identity, peer, newTrackingId())
@@ -44,10 +43,10 @@ function certificateOf({ certificateChain: chain }: Peer): Credential {
 }
 
 /** Who can be no device whatever it asks for hears so before it waits for a link. */
-function refuseNameless(credential: Credential): void {
+function refuseNameless(credential: Credential, { kinds }: DeviceTransport): void {
   if (credential.kind === 'none')
     throw new Refusal('CredentialMissing', 'neither a SASL exchange nor a client certificate came before OPEN')
-  if (credential.kind === 'certificate') namedChain(credential)
+  for (const kind of Object.values(kinds)) kind.onConnect?.(credential, undefined)
 }
 
 function answering(identity: Identity, peer: Peer, transport: DeviceTransport): Answering {
@@ -64,8 +63,10 @@ function answering(identity: Identity, peer: Peer, transport: DeviceTransport): 
         const found = `the link is for ${shown(`${asked.idScope}/${asked.registrationId}`)}, its connection is of ${shown(`${idScope}/${registrationId}`)}`
         throw new Refusal('TokenForAnotherResource', found)
       }
-      if (!device && identity.credential.kind === 'certificate') {
-        presentedChain({ credential: identity.credential, registrationId: asked.registrationId })
+      if (!device) {
+        const { credential } = identity
+        const { registrationId } = asked
+        for (const kind of Object.values(transport.kinds)) kind.onConnect?.(credential, registrationId)
       }
       device ??= asked
       return undefined
@@ -102,7 +103,7 @@ function answering(identity: Identity, peer: Peer, transport: DeviceTransport): 
     const operation = await run(message, asked, transport)
     const later = int(operation.retryAfter ?? transport.retryAfter)
     return {
-      body: operationJson(operation, { registrationId: device.registrationId, apiVersion }),
+      body: operationJson(operation, { registrationId: device.registrationId, apiVersion, kinds: transport.kinds }),
       applicationProperties: operation.status === 'assigning' ? bothSpellings(later) : [],
     }
   }
@@ -110,11 +111,15 @@ function answering(identity: Identity, peer: Peer, transport: DeviceTransport): 
   return { attach, request }
 }
 
-async function run(message: AmqpMessage, device: DeviceRequest, { registrar }: DeviceTransport): Promise<Operation> {
+async function run(
+  message: AmqpMessage,
+  device: DeviceRequest,
+  { registrar, kinds }: DeviceTransport,
+): Promise<Operation> {
   const type = message.applicationProperties.get('iotdps-operation-type')
   switch (type) {
     case 'iotdps-register': {
-      const { registrationId: bodyRegistrationId, payload } = readRegisterBody(message.body)
+      const { registrationId: bodyRegistrationId, payload } = readRegisterBody(message.body, kinds)
       const answered = await registrar.register({ ...device, bodyRegistrationId, payload })
       if ('operation' in answered) return answered.operation
       throw new Refusal('CredentialMissing', 'the TPM has not answered its challenge on this connection')

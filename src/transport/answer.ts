@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { AttestationKinds } from '../attestation/attestation-kind.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Clocks } from '../base/time.ts'
 import type { Registrar } from '../registration/registrar.ts'
@@ -9,6 +10,8 @@ import { errorBody, type ErrorBody } from './error-body.ts'
 /** What every device transport works with. */
 export interface DeviceTransport extends Clocks {
   readonly registrar: Registrar
+  /** The kinds of attestation that are offered. */
+  readonly kinds: AttestationKinds
   readonly onFault: (fault: unknown, trackingId: string) => void
   /** Seconds that a device is asked to wait before it polls. The real service says 3. [device-wire §2.3] */
   readonly retryAfter: number

@@ -1,4 +1,5 @@
-import type { Challenge } from '../attestation/attestation.ts'
+import type { AttestationKind, AttestationKinds } from '../attestation/attestation-kind.ts'
+import type { Challenge, Claim } from '../attestation/attestation.ts'
 import { isJsonObject, toAsciiJson, type Json, type JsonObject } from '../base/json.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Operation, OperationResult, Registration, Substatus } from '../model/registration.ts'
@@ -8,24 +9,34 @@ import { jsonFault, parseJson } from '../base/json.ts'
 export interface RegisterBody {
   readonly registrationId?: string | undefined
   readonly payload?: Json | undefined
-  readonly tpm?: { readonly endorsementKey: Buffer; readonly storageRootKey: Buffer } | undefined
+  /** What the device says in the words of a kind of attestation. */
+  readonly claim?: Claim | undefined
 }
 
 /** Read a register body: nothing and blanks say nothing, unknown members are ignored, null is absent. [device-wire §1.4] */
-export function readRegisterBody(bytes: Buffer): RegisterBody {
+export function readRegisterBody(bytes: Buffer, kinds: ClaimKinds): RegisterBody {
   const text = bytes.toString('utf8').trim()
   if (text === '') return {}
   const body = parseJson(text)
   if (body === undefined) throw new Refusal('BodyMalformed', `the register body ${jsonFault(text)}`)
   if (!isJsonObject(body)) throw new Refusal('BodyMalformed', 'the register body is not a JSON object')
-  const { registrationId, payload, tpm } = body
+  const { registrationId, payload } = body
   return {
     registrationId: optionalText(registrationId, 'registrationId'),
     payload: payload ?? undefined,
-    tpm: isJsonObject(tpm)
-      ? { endorsementKey: base64(tpm['endorsementKey']), storageRootKey: base64(tpm['storageRootKey']) }
-      : undefined,
+    claim: readClaim(body, kinds),
   }
+}
+
+/** The kinds that are offered, as far as devices speak of them. */
+export type ClaimKinds = Readonly<Record<string, Pick<AttestationKind, 'type' | 'claim'>>>
+
+function readClaim(body: JsonObject, kinds: ClaimKinds): Claim | undefined {
+  for (const { type, claim } of Object.values(kinds)) {
+    const member = body[type]
+    if (claim && isJsonObject(member)) return claim.read(member)
+  }
+  return undefined
 }
 
 /** For whom a registration is written. */
@@ -33,6 +44,8 @@ export interface Reader {
   /** As this device spells it now. [device-wire §11.15] */
   readonly registrationId: string
   readonly apiVersion: string
+  /** The kinds of attestation that are offered. */
+  readonly kinds: AttestationKinds
 }
 
 /** A RegistrationOperationStatus in ASCII, without nulls. [device-wire §1.5] */
@@ -63,7 +76,7 @@ function registrationState({ registration, authenticationKey }: OperationResult,
   const { status, assignment, failure, payload, createdDateTimeUtc, lastUpdatedDateTimeUtc, etag } = registration
   const assigned = status === 'assigned' ? assignment : undefined
   return {
-    ...attestationState(registration, authenticationKey),
+    ...attestationState(registration, authenticationKey, reader.kinds),
     registrationId: reader.registrationId,
     createdDateTimeUtc: status === 'disabled' ? undefined : createdDateTimeUtc,
     assignedHub: assigned?.assignedHub,
@@ -77,19 +90,14 @@ function registrationState({ registration, authenticationKey }: OperationResult,
   }
 }
 
-/** Individual symmetric keys have no object; X.509 always has one; certificate details are left out, for Java. [device-wire §11.19] */
+/** What the kind tells its devices, in the member named like it. */
 function attestationState(
   { attestationType, enrollmentGroupId }: Registration,
   authenticationKey: string | undefined,
+  kinds: AttestationKinds,
 ): JsonObject {
-  switch (attestationType) {
-    case 'symmetricKey':
-      return enrollmentGroupId === undefined ? {} : { symmetricKey: { enrollmentGroupId } }
-    case 'x509':
-      return { x509: { enrollmentGroupId } }
-    case 'tpm':
-      return authenticationKey === undefined ? {} : { tpm: { authenticationKey } }
-  }
+  const state = kinds[attestationType]?.state({ enrollmentGroupId, authenticationKey })
+  return state === undefined ? {} : { [attestationType]: state }
 }
 
 /** `reprovisionedToInitialAssignment` is shown since 2019-04-15; before, it was called `initialAssignment`. [service-wire §10.4] */
@@ -101,11 +109,4 @@ function optionalText(value: Json | undefined, member: string): string | undefin
   if (value === undefined || value === null) return undefined
   if (typeof value === 'string') return value
   throw new Refusal('BodyMalformed', `${member} is not text`)
-}
-
-const base64Shape = /^[A-Za-z0-9+/]*={0,2}$/
-
-function base64(value: Json | undefined): Buffer {
-  if (typeof value === 'string' && base64Shape.test(value)) return Buffer.from(value, 'base64')
-  throw new Refusal('BodyMalformed', 'the TPM keys are not base64')
 }

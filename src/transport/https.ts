@@ -39,7 +39,7 @@ async function dispatch(request: HttpRequest, trackingId: string, transport: Dev
     throw new Refusal('PathUnknown', `${request.method} ${shown(request.path)}`)
   }
   const resource = action?.toLowerCase()
-  const body = resource === 'operations' ? {} : await readBody(request)
+  const body = resource === 'operations' ? {} : await readBody(request, transport)
   const device: DeviceRequest = {
     idScope,
     registrationId,
@@ -89,7 +89,7 @@ function userAgentOf(request: HttpRequest): string {
 }
 
 /** Whatever calls itself JSON, or nothing, is taken at its word. [device-wire §1.6] */
-async function readBody(request: HttpRequest): Promise<RegisterBody> {
+async function readBody(request: HttpRequest, { kinds }: DeviceTransport): Promise<RegisterBody> {
   const body = await request.body()
   if (body === 'overlong') throw new Refusal('BodyTooLarge', `the body is longer than ${largestRequest} bytes`)
   if (body === 'aborted') throw new Refusal('BodyMalformed', 'the body did not come to its end')
@@ -97,7 +97,7 @@ async function readBody(request: HttpRequest): Promise<RegisterBody> {
   if (body.length > 0 && type !== undefined && !/json/i.test(type)) {
     throw new Refusal('MediaTypeUnsupported', 'the content type is not JSON')
   }
-  return readRegisterBody(body)
+  return readRegisterBody(body, kinds)
 }
 
 /** Always 202, also when the outcome is known: C# throws on anything else. [device-wire §0.1] */
@@ -107,7 +107,7 @@ async function register(device: DeviceRequest, request: HttpRequest, transport: 
   const location = `https://${header(request, 'host') ?? 'localhost'}${request.path}`
   return {
     status: 202,
-    json: operationJson(answer.operation, readerOf(device)),
+    json: operationJson(answer.operation, readerOf(device, transport)),
     // The final state needs no second look, but C# takes its polling interval from here.
     retryAfter: answer.operation.retryAfter ?? transport.retryAfter,
     headers: { Location: location },
@@ -116,27 +116,27 @@ async function register(device: DeviceRequest, request: HttpRequest, transport: 
 
 async function poll(device: DeviceRequest, operationId: string, transport: DeviceTransport): Promise<Answer> {
   const operation = await transport.registrar.status(device, operationId)
-  const json = operationJson(operation, readerOf(device))
+  const json = operationJson(operation, readerOf(device, transport))
   return operation.status === 'assigning'
     ? { status: 202, json, retryAfter: operation.retryAfter ?? transport.retryAfter }
     : { status: 200, json }
 }
 
 async function lookup(device: DeviceRequest, transport: DeviceTransport): Promise<Answer> {
-  return { status: 200, json: registrationJson(await transport.registrar.lookup(device), readerOf(device)) }
+  return { status: 200, json: registrationJson(await transport.registrar.lookup(device), readerOf(device, transport)) }
 }
 
-/** A token decides before a certificate, and both before a TPM's request for its challenge. [device-wire §2.5] */
-function credentialOf(request: HttpRequest, { tpm }: RegisterBody): Credential {
+/** A token decides before a certificate, and both before what is only said, such as a TPM's request for its challenge. [device-wire §2.5] */
+function credentialOf(request: HttpRequest, { claim }: RegisterBody): Credential {
   const token = header(request, 'authorization')
-  if (token) return { kind: 'token', token, tpm }
+  if (token) return { kind: 'token', token, claim }
   const chain = request.peer.certificateChain
   if (chain.length > 0) return { kind: 'certificate', chain }
-  return tpm ? { kind: 'tpm', tpm } : { kind: 'none' }
+  return claim ? { kind: 'claim', claim } : { kind: 'none' }
 }
 
-function readerOf({ registrationId, apiVersion }: DeviceRequest) {
-  return { registrationId, apiVersion: apiVersion ?? '' }
+function readerOf({ registrationId, apiVersion }: DeviceRequest, { kinds }: DeviceTransport) {
+  return { registrationId, apiVersion: apiVersion ?? '', kinds }
 }
 
 function segments(path: string): string[] {

@@ -1,4 +1,3 @@
-import { presentedChain } from '../attestation/x509.ts'
 import type { Credential } from '../attestation/attestation.ts'
 import { isRegistrationId, registrationKey } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
@@ -31,7 +30,7 @@ export function deviceMqtt(transport: DeviceTransport): MqttService {
     const device = { ...(identity ?? nobody), credential }
     try {
       if (!identity) throw new Refusal('MqttUserNameInvalid', expectedUserName(userName))
-      checkStructure(connect, identity, credential)
+      checkStructure(connect, identity, credential, transport)
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       transport.registrar.turnedAway({ ...attemptOf(device, connection), asked: 'connect' }, error)
@@ -55,6 +54,7 @@ function session(
   current: Map<string, MqttConnection>,
 ): Admission {
   const { idScope, registrationId, apiVersion } = identity
+  const { kinds } = transport
   const device = `${idScope}/${registrationKey(registrationId)}`
   /** The quality of service of the device's subscription; undefined while it has none. */
   let subscribed: 0 | 1 | undefined
@@ -74,7 +74,7 @@ function session(
     try {
       const operation = await run(request, trackingId)
       takeOver()
-      const json = operationJson(operation, { registrationId, apiVersion })
+      const json = operationJson(operation, { registrationId, apiVersion, kinds })
       return operation.status === 'assigning'
         ? { status: 202, json, retryAfter: operation.retryAfter ?? transport.retryAfter }
         : { status: 200, json }
@@ -93,11 +93,10 @@ function session(
       trackingId,
     }
     if (operationId !== undefined) return registrar.status(device, operationId)
-    const { registrationId: bodyRegistrationId, payload, tpm } = readRegisterBody(body)
-    if (tpm) throw new Refusal('AttestationUnavailable', 'TPM attestation is not available over MQTT')
+    const { registrationId: bodyRegistrationId, payload, claim } = readRegisterBody(body, kinds)
+    if (claim) throw new Refusal('AttestationUnavailable', `${claim.called} attestation is not available over MQTT`)
     const answered = await registrar.register({ ...device, bodyRegistrationId, payload })
-    if ('challenge' in answered)
-      throw new Refusal('AttestationUnavailable', 'TPM attestation is not available over MQTT')
+    if ('challenge' in answered) throw new Refusal('AttestationUnavailable', 'a challenge cannot be answered over MQTT')
     return answered.operation
   }
 
@@ -184,7 +183,12 @@ function credentialOf({ password }: Connect, { peer }: MqttConnection): Credenti
 }
 
 /** What is wrong on the face of it is refused here; credentials are checked at register, as the real service does. [device-wire §3.1] */
-function checkStructure({ clientId }: Connect, { registrationId }: Identity, credential: Credential): void {
+function checkStructure(
+  { clientId }: Connect,
+  { registrationId }: Identity,
+  credential: Credential,
+  { kinds }: DeviceTransport,
+): void {
   if (!isRegistrationId(registrationId)) {
     throw new Refusal('RegistrationIdInvalid', `${quoted(registrationId)} is not a registration ID`)
   }
@@ -193,7 +197,7 @@ function checkStructure({ clientId }: Connect, { registrationId }: Identity, cre
     throw new Refusal('MqttClientIdMismatch', found)
   }
   if (credential.kind === 'none') throw new Refusal('CredentialMissing', 'no password and no certificate were sent')
-  if (credential.kind === 'certificate') presentedChain({ credential, registrationId })
+  for (const kind of Object.values(kinds)) kind.onConnect?.(credential, registrationId)
 }
 
 function expectedUserName(found: string): string {

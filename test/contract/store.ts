@@ -87,8 +87,19 @@ export function storeContract(
     await store.transact((write) => write.enrollments.create(idScope, enrollment))
     const found = await store.enrollments.get(idScope, 'pUMP-17')
     assert.equal(found?.registrationId, 'Pump-17')
-    assert.ok(found.attestation.type === 'symmetricKey' && found.attestation.primaryKey.equals(key(1)))
-    assert.ok(found.attestation.secondaryKey.equals(key(2)))
+    const { primaryKey, secondaryKey } = found.attestation
+    assert.ok(primaryKey instanceof Secret && primaryKey.equals(key(1)))
+    assert.ok(secondaryKey instanceof Secret && secondaryKey.equals(key(2)))
+  })
+
+  promise('the secrets of a kind that the store has never heard of are kept where they stood', async (store) => {
+    const attestation = { type: 'unheard-of', codes: [{ code: key(3), 'made/for': 'a' }, '[secret]'] }
+    await store.transact((write) => write.enrollments.create(idScope, { ...individual('Pump-18'), attestation }))
+    const found = await store.enrollments.get(idScope, 'Pump-18')
+    assert.ok(found)
+    const [{ code }, text] = found.attestation['codes'] as [{ code: unknown }, string]
+    assert.ok(code instanceof Secret && code.equals(key(3)))
+    assert.equal(text, '[secret]')
   })
 
   promise('nothing of one tenant is seen by another', async (store) => {

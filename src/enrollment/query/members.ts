@@ -1,16 +1,8 @@
+import type { MechanismKinds } from '../../attestation/attestation-kind.ts'
+import type { MemberTree } from '../../model/members.ts'
 import type { Path } from './syntax.ts'
 
-/** What a record of a collection may have: members by name, `any` where whatever is below is the operator's or device's own. */
-export interface QueryMembers {
-  readonly [member: string]: QueryMembers | 'value' | 'any'
-}
-
-const shared: QueryMembers = {
-  attestation: {
-    type: 'value',
-    tpm: { endorsementKey: 'value', storageRootKey: 'value' },
-    x509: { clientCertificates: 'any', signingCertificates: 'any', caReferences: 'any' },
-  },
+const shared: MemberTree = {
   capabilities: { iotEdge: 'value' },
   iotHubHostName: 'value',
   initialTwin: 'any',
@@ -25,29 +17,37 @@ const shared: QueryMembers = {
   credentialPolicyName: 'value',
 }
 
-/** The members that queries may name, by what a collection holds. [service-wire §3.2, §4, §5] */
-export const queryMembers = {
-  enrollment: { registrationId: 'value', deviceId: 'value', optionalDeviceInformation: 'any', ...shared },
-  enrollmentGroup: { enrollmentGroupId: 'value', ...shared },
-  registration: {
-    registrationId: 'value',
-    createdDateTimeUtc: 'value',
-    assignedHub: 'value',
-    deviceId: 'value',
-    status: 'value',
-    substatus: 'value',
-    errorCode: 'value',
-    errorMessage: 'value',
-    lastUpdatedDateTimeUtc: 'value',
-    etag: 'value',
-    payload: 'any',
-  },
-} as const satisfies Record<string, QueryMembers>
+/** What queries may name of enrollments, individual ones and groups, where these kinds of attestation are offered. [service-wire §3.2, §4] */
+export function enrollmentMembers(idMember: 'registrationId' | 'enrollmentGroupId', kinds: MechanismKinds): MemberTree {
+  const queried = Object.values(kinds).flatMap(({ type, enrollment }) =>
+    enrollment.queried ? [[type, enrollment.queried] as const] : [],
+  )
+  const own: MemberTree =
+    idMember === 'registrationId'
+      ? { registrationId: 'value', deviceId: 'value', optionalDeviceInformation: 'any' }
+      : { enrollmentGroupId: 'value' }
+  return { ...own, attestation: { type: 'value', ...Object.fromEntries(queried) }, ...shared }
+}
+
+/** What queries may name of registrations. [service-wire §5] */
+export const registrationMembers: MemberTree = {
+  registrationId: 'value',
+  createdDateTimeUtc: 'value',
+  assignedHub: 'value',
+  deviceId: 'value',
+  status: 'value',
+  substatus: 'value',
+  errorCode: 'value',
+  errorMessage: 'value',
+  lastUpdatedDateTimeUtc: 'value',
+  etag: 'value',
+  payload: 'any',
+}
 
 /** The path as the records spell it, whatever the letter case; undefined if no record of the collection can have it. */
-export function knownPath(path: Path, members: QueryMembers): Path | undefined {
+export function knownPath(path: Path, members: MemberTree): Path | undefined {
   const spelled: string[] = []
-  let here: QueryMembers | 'value' | 'any' = members
+  let here: MemberTree | 'value' | 'any' = members
   for (const [at, name] of path.entries()) {
     if (here === 'any') return [...spelled, ...path.slice(at)]
     if (here === 'value') return undefined

@@ -1,5 +1,6 @@
 import type { Expression, Literal, Operator, Path, Query, Selection } from './syntax.ts'
-import { knownPath, type QueryMembers } from './members.ts'
+import type { MemberTree } from '../../model/members.ts'
+import { knownPath } from './members.ts'
 import { queryRefusal, tokenize, type Token } from './tokens.ts'
 import { quoted } from '../../base/printable.ts'
 
@@ -21,7 +22,7 @@ const deepest = 32
  * decoration, the URL decides; it, or its alias, may stand before a member. Refuses everything else, and members that no record
  * of the collection has; bounded in length and depth. [service-wire §6]
  */
-export function parseQuery(text: string, members: QueryMembers): Query {
+export function parseQuery(text: string, members: MemberTree): Query {
   const tokens = tokenize(text)
   let at = 0
   let depth = 0

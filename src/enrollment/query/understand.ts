@@ -1,6 +1,6 @@
 import { Refusal } from '../../model/refusal.ts'
 import { parseQuery } from './parse.ts'
-import type { QueryMembers } from './members.ts'
+import type { MemberTree } from '../../model/members.ts'
 import type { Query } from './syntax.ts'
 
 /** A query, and why it asks for everything where the text said something else. */
@@ -15,7 +15,7 @@ const everything: Query = { select: '*', groupBy: [] }
  * What a text asks of a collection. The real service was seen to list everything whatever the text says, so what is understood
  * filters, and what is not lists everything, with the reason; or, where a deployment wants that, is refused. [service-wire §6]
  */
-export function understandQuery(text: string, members: QueryMembers, refuse: boolean | undefined): Understood {
+export function understandQuery(text: string, members: MemberTree, refuse: boolean | undefined): Understood {
   try {
     const asked = unwrapped(text)
     return { query: asked.trim() === '*' ? everything : parseQuery(asked, members) }

@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto'
+import { heldCertificates } from '../../attestation/x509-mechanism.ts'
 import type { IdScope } from '../../model/identifiers.ts'
 import { Refusal } from '../../model/refusal.ts'
 import type { Reader } from '../../store/store.ts'
@@ -41,12 +42,8 @@ async function knownCertificates(idScope: IdScope, store: Reader): Promise<reado
     store.caCertificates.all(idScope),
     store.enrollmentGroups.withAttestation(idScope, 'x509'),
   ])
-  const held = groups.flatMap(({ attestation }) =>
-    attestation.type === 'x509' && attestation.of !== 'caReferences'
-      ? [attestation.primary, attestation.secondary]
-      : [],
-  )
-  const known = new Set([...uploaded, ...held].flatMap((one) => one?.der ?? []))
+  const held = groups.flatMap(({ attestation }) => heldCertificates(attestation))
+  const known = new Set([...uploaded, ...held].map(({ der }) => der))
   // One that cannot be read, or whose key cannot, has signed nothing.
   return [...known]
     .map((der) => new X509Certificate(Buffer.from(der, 'base64')))

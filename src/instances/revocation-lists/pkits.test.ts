@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { attest } from '../../attestation/attest.ts'
-import { attestationKind } from '../../attestation/attestation.ts'
+import { prover } from '../../attestation/attestation-kind.ts'
 import { x509, type CertificatePolicy } from '../../attestation/x509.ts'
 import { newEtag } from '../../model/identifiers.ts'
 import { Refusal } from '../../model/refusal.ts'
@@ -45,7 +45,7 @@ after(async () => {
 const clock = () => Date.UTC(2026, 0, 1)
 // Some of the paths end at a CA, which RFC 5280 does not mind.
 const policy: CertificatePolicy = { dates: 'enforce', admits: new Set(['ca-as-device']) }
-const kinds = { x509: attestationKind(x509(store, clock, policy)) }
+const kinds = { x509: prover(x509(store, clock, policy)) }
 const counts = { asNist: 0, toldAtImport: 0, undetermined: 0, onHold: 0 }
 
 describe('NIST PKITS, with the lists imported', () => {

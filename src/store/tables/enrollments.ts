@@ -2,6 +2,7 @@ import { sql, type Kysely } from 'kysely'
 import {
   enrollmentId,
   type AttestationMechanism,
+  type EnrolledCertificate,
   type Enrollment,
   type EnrollmentGroup,
   type IndividualEnrollment,
@@ -152,10 +153,15 @@ function toRow(idScope: string, enrollment: Enrollment): { [column in keyof Enro
   }
 }
 
+/** A mechanism of any kind that holds a certificate in this slot, or names an uploaded one, is found by it. */
 function certificateKey(mechanism: AttestationMechanism, slot: 'primary' | 'secondary'): string | null {
-  if (mechanism.type !== 'x509') return null
-  if (mechanism.of === 'caReferences') return mechanism[slot] === undefined ? null : caReference(mechanism[slot])
-  return mechanism[slot]?.info.sha256Thumbprint ?? null
+  const { of, [slot]: held } = mechanism
+  if (of === 'caReferences') return typeof held === 'string' ? caReference(held) : null
+  return isCertificate(held) ? held.info.sha256Thumbprint : null
+}
+
+function isCertificate(held: unknown): held is EnrolledCertificate {
+  return typeof held === 'object' && held !== null && 'der' in held && 'info' in held
 }
 
 function caReference(name: string): string {

@@ -3,7 +3,9 @@ import { deleteEnrollment, getEnrollment, putEnrollment } from '../../enrollment
 import type { EnrollmentKind } from '../../enrollment/kind.ts'
 import type { Collection } from '../../enrollment/page.ts'
 import { readIfMatch } from '../../wire/precondition.ts'
-import { attestationJson, enrollmentJson, type Disclosure } from '../../enrollment/write-enrollment.ts'
+import { attestationJson } from '../../enrollment/attestation.ts'
+import { enrollmentMembers } from '../../enrollment/query/members.ts'
+import { enrollmentJson, type Disclosure } from '../../enrollment/write-enrollment.ts'
 import { enrollmentId, type Enrollment } from '../../model/enrollment.ts'
 import { registrationKey } from '../../model/identifiers.ts'
 import { isJsonObject, type Json, type JsonObject } from '../../base/json.ts'
@@ -36,7 +38,7 @@ export function enrollmentRoutes<E extends Enrollment>(resource: EnrollmentResou
       run: async ({ request, instance, id, body, caller }) => {
         const precondition = readIfMatch(header(request, 'if-match'))
         const change = await putEnrollment(kind, id, body, precondition, instance)
-        const json = enrollmentJson(change.after, { ...disclosure(caller), keys: true })
+        const json = enrollmentJson(change.after, instance.kinds, { ...disclosure(caller), keys: true })
         return { json, changes: [change], ...warning(change.warnings) }
       },
     },
@@ -49,7 +51,7 @@ export function enrollmentRoutes<E extends Enrollment>(resource: EnrollmentResou
       run: async (call) => {
         const enrollment = await getEnrollment(kind, call.id, call.instance)
         const state = await resource.registrationState(enrollment, call)
-        return { json: enrollmentJson(enrollment, disclosure(call.caller), state) }
+        return { json: enrollmentJson(enrollment, call.instance.kinds, disclosure(call.caller), state) }
       },
     },
     {
@@ -92,7 +94,7 @@ export function enrollmentRoutes<E extends Enrollment>(resource: EnrollmentResou
       action: 'attestationmechanism/details/action',
       run: async ({ instance, id }) => {
         const { attestation } = await getEnrollment(kind, id, instance)
-        return { json: attestationJson(attestation, true) }
+        return { json: attestationJson(attestation, instance.kinds, true) }
       },
     },
   ]
@@ -106,10 +108,10 @@ export function enrollmentRoutes<E extends Enrollment>(resource: EnrollmentResou
     const shown = disclosure(caller)
     return {
       name: root,
-      members: of.kind.queryMembers,
+      members: enrollmentMembers(of.kind.idMember, instance.kinds),
       slice: (slice) => records.slice(instance.idScope, slice),
       keyOf: (enrollment) => registrationKey(enrollmentId(enrollment)),
-      json: (enrollment) => enrollmentJson(enrollment, shown),
+      json: (enrollment) => enrollmentJson(enrollment, instance.kinds, shown),
     }
   }
 }

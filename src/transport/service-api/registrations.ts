@@ -1,5 +1,5 @@
 import type { Collection } from '../../enrollment/page.ts'
-import { queryMembers } from '../../enrollment/query/members.ts'
+import { registrationMembers } from '../../enrollment/query/members.ts'
 import { readIfMatch } from '../../wire/precondition.ts'
 import { deleteRegistration, getRegistration, registrationJson } from '../../enrollment/registration-states.ts'
 import { registrationKey } from '../../model/identifiers.ts'
@@ -49,7 +49,7 @@ async function ofGroup({ id, instance: { store, idScope } }: Call): Promise<Coll
   }
   return {
     name: `registrations/${registrationKey(id)}`,
-    members: queryMembers.registration,
+    members: registrationMembers,
     slice: (slice) => store.registrations.sliceOfGroup(idScope, id, slice),
     keyOf: ({ registrationId }) => registrationKey(registrationId),
     json: registrationJson,

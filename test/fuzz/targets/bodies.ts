@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import type * as kindModule from '../../../src/attestation/attestation-kind.ts'
+import type * as keyModule from '../../../src/attestation/symmetric-key-mechanism.ts'
+import type * as tpmClaimModule from '../../../src/attestation/tpm-claim.ts'
+import type * as tpmModule from '../../../src/attestation/tpm-mechanism.ts'
+import type * as x509Module from '../../../src/attestation/x509-mechanism.ts'
 import type * as customModule from '../../../src/allocation/custom.ts'
 import type * as bulkModule from '../../../src/enrollment/bulk.ts'
 import type * as initialTwinModule from '../../../src/enrollment/initial-twin.ts'
@@ -34,13 +39,15 @@ async function registerBody(load: Load): Promise<Target> {
   const { parseJson } = await load<Parsing>('base/json.ts')
   const { toAsciiJson } = await load<typeof asciiModule>('base/json.ts')
   const { Refusal } = await load<Refusals>('model/refusal.ts')
+  const { tpmMember } = await load<typeof tpmClaimModule>('attestation/tpm-claim.ts')
+  const kinds = { tpm: { type: 'tpm', claim: tpmMember } }
   const shape = ['registrationId', 'payload', 'tpm', 'endorsementKey', 'storageRootKey']
   return {
     name: 'register-body',
     dictionary: [...shape.map((member) => `"${member}":`), '[[[[[[[[', '{"a":', 'null', '\u00ff'],
     generate: (random) => Buffer.from(json(random, shape)),
     check: (input) => {
-      const body = orRefused([Refusal], () => readRegisterBody(input))
+      const body = orRefused([Refusal], () => readRegisterBody(input, kinds))
       // A payload is given back, so what is taken can be written, and means the same then.
       if (body?.payload === undefined) return
       const text = toAsciiJson(body.payload)
@@ -57,7 +64,16 @@ async function enrollment(load: Load): Promise<Target> {
   const { isJsonObject, parseJson } = await load<Parsing>('base/json.ts')
   const { Secret } = await load<typeof secretModule>('base/secret.ts')
   const { Refusal } = await load<Refusals>('model/refusal.ts')
-  const context = { newKey: () => new Secret(Buffer.alloc(32)), rules: ordinaryRules }
+  const { byType, mechanismKind } = await load<typeof kindModule>('attestation/attestation-kind.ts')
+  const { symmetricKeyEnrollment } = await load<typeof keyModule>('attestation/symmetric-key-mechanism.ts')
+  const { x509Enrollment } = await load<typeof x509Module>('attestation/x509-mechanism.ts')
+  const { tpmEnrollment } = await load<typeof tpmModule>('attestation/tpm-mechanism.ts')
+  const kinds = byType([
+    mechanismKind({ type: 'symmetricKey', enrollment: symmetricKeyEnrollment }),
+    mechanismKind({ type: 'x509', enrollment: x509Enrollment }),
+    mechanismKind({ type: 'tpm', enrollment: tpmEnrollment }),
+  ])
+  const context = { kinds, newKey: () => new Secret(Buffer.alloc(32)), rules: ordinaryRules }
   const when = '2026-01-01T00:00:00.0000000Z'
   return {
     name: 'enrollment',
@@ -97,7 +113,8 @@ async function enrollment(load: Load): Promise<Target> {
       for (const draft of [individual, group]) {
         if (!draft) continue
         const dates = { etag: 'e', createdDateTimeUtc: when, lastUpdatedDateTimeUtc: when }
-        JSON.stringify(enrollmentJson({ ...draft, ...dates } as Parameters<typeof enrollmentJson>[0], 'keys' as never))
+        const record = { ...draft, ...dates } as Parameters<typeof enrollmentJson>[0]
+        JSON.stringify(enrollmentJson(record, kinds, { keys: true, webhookSecrets: true }))
       }
     },
   }
