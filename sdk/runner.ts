@@ -14,7 +14,10 @@ export interface ProvisioningJob {
   readonly connect?: boolean
   /** Reported to the hub after the twin was read. */
   readonly report?: object
-  readonly hubTransport?: 'mqtt' | 'mqtt-ws'
+  /** Sent to the hub as a message. */
+  readonly telemetry?: string
+  /** MQTT if not said. Over HTTPS a device has no twin; the Python SDK has the two MQTT transports only. */
+  readonly hubTransport?: DeviceTransport
 }
 
 /** The Python SDK has the two MQTT transports only. */

@@ -9,7 +9,9 @@ import { openTpm } from './tpm.mjs'
 
 // The SDK's packages are CommonJS whose names an import cannot see.
 const require = createRequire(import.meta.url)
-const { Client } = require('azure-iot-device')
+const { Client, Message } = require('azure-iot-device')
+const { Amqp: HubAmqp, AmqpWs: HubAmqpWs } = require('azure-iot-device-amqp')
+const { Http: HubHttp } = require('azure-iot-device-http')
 const { Mqtt: HubMqtt, MqttWs: HubMqttWs } = require('azure-iot-device-mqtt')
 const { ProvisioningDeviceClient } = require('azure-iot-provisioning-device')
 const { Amqp, AmqpWs } = require('azure-iot-provisioning-device-amqp')
@@ -19,7 +21,7 @@ const { SymmetricKeySecurityClient } = require('azure-iot-security-symmetric-key
 const { X509Security } = require('azure-iot-security-x509')
 
 const transports = { http: Http, mqtt: Mqtt, 'mqtt-ws': MqttWs, amqp: Amqp, 'amqp-ws': AmqpWs }
-const hubTransports = { mqtt: HubMqtt, 'mqtt-ws': HubMqttWs }
+const hubTransports = { http: HubHttp, mqtt: HubMqtt, 'mqtt-ws': HubMqttWs, amqp: HubAmqp, 'amqp-ws': HubAmqpWs }
 
 for await (const line of createInterface({ input: process.stdin })) {
   const { number, job } = JSON.parse(line)
@@ -33,7 +35,7 @@ async function outcome(job) {
     const state = await register(job, chip)
     const milliseconds = Math.round(performance.now() - started)
     const { assignedHub, deviceId, status, substatus, payload } = state
-    const twin = job.connect ? await readTwin(job, assignedHub, deviceId, chip) : undefined
+    const twin = job.connect ? await useHub(job, assignedHub, deviceId, chip) : undefined
     return { ok: true, assignedHub, deviceId, status, substatus, payload, twin, milliseconds }
   } catch (error) {
     const milliseconds = Math.round(performance.now() - started)
@@ -68,7 +70,8 @@ function security(registrationId, { symmetricKey, certificate, key }) {
     : new SymmetricKeySecurityClient(registrationId, symmetricKey)
 }
 
-async function readTwin({ attestation, report, hubTransport = 'mqtt' }, hub, deviceId, chip) {
+/** Over HTTPS a device has no twin. */
+async function useHub({ attestation, report, telemetry, hubTransport = 'mqtt' }, hub, deviceId, chip) {
   const { symmetricKey, certificate, key } = attestation
   const credential = symmetricKey === undefined ? 'x509=true' : `SharedAccessKey=${symmetricKey}`
   const Transport = hubTransports[hubTransport]
@@ -76,8 +79,12 @@ async function readTwin({ attestation, report, hubTransport = 'mqtt' }, hub, dev
     chip?.hubClient(hub, deviceId, Transport) ??
     Client.fromConnectionString(`HostName=${hub};DeviceId=${deviceId};${credential}`, Transport)
   try {
-    if (certificate !== undefined) await client.setOptions({ cert: certificate, key })
+    const options = certificate === undefined ? undefined : client.setOptions({ cert: certificate, key })
+    // Over HTTPS the options hold at once, and the SDK never says so.
+    if (hubTransport !== 'http') await options
     await client.open()
+    if (telemetry !== undefined) await client.sendEvent(new Message(telemetry))
+    if (hubTransport === 'http') return undefined
     const twin = await client.getTwin()
     const { desired, reported } = JSON.parse(JSON.stringify(twin.properties))
     if (report !== undefined) await promisify(twin.properties.reported.update)(report)

@@ -3,6 +3,8 @@ import type { Account } from './memory.ts'
 /** The other end of a connection, as TLS knows it. */
 export interface Peer {
   readonly remoteAddress: string
+  /** The name that the client dialled (SNI), or the address it came to if it named none; absent: not known. */
+  readonly serverName?: string
   /** What the client presented in the handshake: DER, leaf first, each followed by its issuer; empty without a certificate. */
   readonly certificateChain: readonly Buffer[]
   /** Whoever bounds connections hears by this what became of the proofs on this one; absent: nobody does. */

@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import { Database, type DatabaseOptions } from '../sqlite/database.ts'
 import type { HttpApi } from '../wire/http.ts'
 import type { MqttService } from '../wire/mqtt/connection.ts'
+import { hubAmqp, type HubAmqp } from './amqp/service.ts'
 import { Connections } from './connections.ts'
 import { messagedDevices } from './device-bound.ts'
-import type { Hub } from './hub.ts'
+import type { Hold, Hub } from './hub.ts'
 import { hubService } from './mqtt/connect.ts'
 import { openPolicies } from './policy.ts'
 import { handleRequest } from './rest/handle.ts'
@@ -42,6 +43,8 @@ export interface BundledHub extends HttpApi, AsyncDisposable {
   readonly tryWrite: () => Promise<void>
   /** The device side; undefined for a CONNECT whose user name does not begin with one of the host names. */
   readonly mqtt: MqttService
+  /** Devices and services over AMQP. */
+  readonly amqp: HubAmqp
 }
 
 const usualTelemetryBytes = 256 << 20
@@ -61,7 +64,8 @@ export async function openBundledHub(options: BundledHubOptions): Promise<Bundle
     const { policies, made } = await openPolicies(database, name)
     if (made) newHostNames.push(hostName)
     const messaged = messagedDevices(database, name)
-    hubs.set(name, { name, database, clock, policies, connections: new Connections(), telemetry, messaged, onFault })
+    const live = { connections: new Connections(), held: new Map<number, Hold>() }
+    hubs.set(name, { name, database, clock, policies, telemetry, messaged, onFault, ...live })
   }
   const services = new Map(Array.from(hubs, ([name, hub]) => [name, { hub, tokens: new Map() }]))
   return {
@@ -73,6 +77,7 @@ export async function openBundledHub(options: BundledHubOptions): Promise<Bundle
     largestBody,
     tryWrite: () => database.write([]),
     mqtt: hubService(hubs),
+    amqp: hubAmqp(hubs),
     [Symbol.asyncDispose]: async () => {
       for (const { connections } of hubs.values()) connections.closeAll()
       await database[Symbol.asyncDispose]()

@@ -1,5 +1,6 @@
 import { type Database, type Row, UnmetExpectation } from '../sqlite/database.ts'
 import type { Write } from '../sqlite/transactions.ts'
+import { feedback } from './feedback.ts'
 import type { Hub } from './hub.ts'
 import { HubRefusal } from './hub-refusal.ts'
 import { existing } from './registry.ts'
@@ -10,6 +11,8 @@ export interface DeviceBound {
   /** The property bag of its topic. */
   readonly properties: string
   readonly body: Buffer
+  /** How often it was delivered before. */
+  readonly deliveries: number
 }
 
 export interface NewDeviceBound {
@@ -33,11 +36,12 @@ const count = 'select count(*) as pending from device_bound where hub = ? and de
 const insert = `insert into device_bound (hub, device, properties, body, expires, deliveries)
   select ?1, ?2, ?3, ?4, ?5, 0 where exists (select 1 from identity where hub = ?1 and device = ?2 and module = '')
   and (select count(*) from device_bound where hub = ?1 and device = ?2) < ?6`
-const select = `select sequence, properties, body from device_bound
+const select = `select sequence, properties, body, deliveries from device_bound
   where hub = ? and device = ? and sequence > ? and expires > ? and deliveries < ? order by sequence limit ?`
 const deliver = 'update device_bound set deliveries = deliveries + 1 where sequence = ?'
 const remove = 'delete from device_bound where sequence = ?'
-const expire = 'delete from device_bound where hub = ? and device = ? and (expires <= ? or deliveries >= ?)'
+const spent = `select sequence, properties, body, deliveries from device_bound
+  where hub = ? and device = ? and (expires <= ? or deliveries >= ?)`
 const purge = 'delete from device_bound where hub = ? and device = ?'
 
 /** The devices of a hub for which messages wait. */
@@ -65,7 +69,7 @@ export async function enqueue(
   hub.messaged.add(deviceId)
   try {
     await hub.database.write([
-      forgetSpent(hub, deviceId),
+      ...forgetSpent(hub, deviceId),
       { sql: insert, parameters: [hub.name, deviceId, properties, body, expires, pending], expect: 1 },
     ])
   } catch (error) {
@@ -76,10 +80,13 @@ export async function enqueue(
   hub.connections.get(deviceId)?.deliver()
 }
 
-/** What waits for the device after a sequence number, oldest first. */
-export function waiting({ database, name, clock }: Hub, deviceId: string, after: number): DeviceBound[] {
+/** What waits for the device after a sequence number and is held by nobody else, oldest first. */
+export function waiting({ database, name, clock, held }: Hub, deviceId: string, after: number): DeviceBound[] {
   const { deliveries, pending } = deviceBoundLimits
-  return database.all(select, [name, deviceId, after, clock(), deliveries, pending]).map(deviceBound)
+  return database
+    .all(select, [name, deviceId, after, clock(), deliveries, pending])
+    .map(deviceBound)
+    .filter(({ sequence }) => !held.has(sequence))
 }
 
 /** Count a delivery of the message; one that was delivered too often is forgotten at the next `forgetSpent`. */
@@ -87,27 +94,46 @@ export function delivery(sequence: number): Write {
   return { sql: deliver, parameters: [sequence] }
 }
 
-/** The device has the message. */
-export function completion(sequence: number): Write {
-  return { sql: remove, parameters: [sequence] }
+/** The device has the message, or will not have it; whoever sent it hears of that if they asked to. */
+export function completion(
+  hub: Hub,
+  deviceId: string,
+  { sequence, properties }: Pick<DeviceBound, 'sequence' | 'properties'>,
+  fate: 'Success' | 'Rejected' = 'Success',
+): Write[] {
+  return [{ sql: remove, parameters: [sequence] }, ...feedback(hub, deviceId, properties, fate)]
 }
 
-/** Drop what expired or was delivered too often. */
-export function forgetSpent({ name, clock }: Hub, deviceId: string): Write {
-  return { sql: expire, parameters: [name, deviceId, clock(), deviceBoundLimits.deliveries] }
+/** Drop what expired or was delivered too often; whoever sent it hears of that if they asked to. */
+export function forgetSpent(hub: Hub, deviceId: string): Write[] {
+  const { name, clock, database, held } = hub
+  const rows = database.all(spent, [name, deviceId, clock(), deviceBoundLimits.deliveries]).map(deviceBound)
+  return rows
+    .filter(({ sequence }) => !held.has(sequence))
+    .flatMap(({ sequence, properties, deliveries }) => [
+      { sql: remove, parameters: [sequence] },
+      ...feedback(
+        hub,
+        deviceId,
+        properties,
+        deliveries >= deviceBoundLimits.deliveries ? 'DeliveryCountExceeded' : 'Expired',
+      ),
+    ])
 }
 
 /** Drop all that waits for the device; gives how many there were. */
 export async function purgeDeviceBound(hub: Hub, deviceId: string): Promise<number> {
-  const purged = pendingMessages(hub, deviceId)
-  await hub.database.write([{ sql: purge, parameters: [hub.name, deviceId] }])
-  return purged
+  const rows = waiting(hub, deviceId, 0)
+  const records = rows.flatMap(({ properties }) => feedback(hub, deviceId, properties, 'Purged'))
+  await hub.database.write([{ sql: purge, parameters: [hub.name, deviceId] }, ...records])
+  return rows.length
 }
 
 function deviceBound(row: Row): DeviceBound {
   return {
     sequence: Number(row['sequence']),
     properties: String(row['properties']),
+    deliveries: Number(row['deliveries']),
     body: row['body'] instanceof Uint8Array ? Buffer.from(row['body']) : Buffer.alloc(0),
   }
 }

@@ -3,6 +3,13 @@ import type { Connections } from './connections.ts'
 import type { Policies } from './policy.ts'
 import type { Telemetry } from './telemetry.ts'
 
+/** Who has a cloud-to-device message. */
+export interface Hold {
+  readonly deviceId: string
+  /** What the device settles it by, where a connection does not say it. */
+  readonly lockToken?: string
+}
+
 /** One hub: what its REST API and its device side both need. */
 export interface Hub {
   /** Its host name in lower case; every key in the database begins with it. */
@@ -15,6 +22,8 @@ export interface Hub {
   readonly telemetry: Telemetry
   /** Devices for which messages may wait: most never get one, and need no counting. */
   readonly messaged: Set<string>
+  /** Cloud-to-device messages, by sequence, that a device has and has not settled; they are delivered to nobody else. */
+  readonly held: Map<number, Hold>
   /** Told of what must not happen and has nobody else to tell. */
   readonly onFault: (fault: unknown) => void
 }

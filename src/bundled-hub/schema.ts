@@ -36,4 +36,10 @@ export const migrations: readonly Migration[] = [
   );
   create index telemetry_of on telemetry (hub, device, position);
   `,
+  `
+  create table feedback (
+    sequence integer primary key autoincrement,
+    hub text not null, record text not null
+  );
+  `,
 ]

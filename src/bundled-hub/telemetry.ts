@@ -12,6 +12,9 @@ export interface TelemetryMessage {
   readonly body: Buffer
 }
 
+/** Bytes of the largest message that is kept. [service-wire §13.2] */
+export const largestTelemetry = 262_144
+
 export type NewTelemetryMessage = Omit<TelemetryMessage, 'position'>
 
 const insert =

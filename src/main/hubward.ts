@@ -36,6 +36,7 @@ import { throttle } from '../transport/throttle.ts'
 import { usageRoutes } from '../transport/management-api/usage-routes.ts'
 import { whatIfRoutes } from '../transport/management-api/what-if-routes.ts'
 import { deviceMqtt } from '../transport/mqtt.ts'
+import { sharedAmqp } from '../transport/shared-amqp.ts'
 import { serviceApi } from '../transport/service-api/service-api.ts'
 import type { AmqpLimits } from '../wire/amqp/service.ts'
 import type { MqttLimits } from '../wire/mqtt/connection.ts'
@@ -262,7 +263,7 @@ export async function openHubward(
       ],
       mqtt: [bundledHub.mqtt, deviceMqtt(devices)],
       mqttLimits,
-      amqp: deviceAmqp(devices),
+      amqp: sharedAmqp(bundledHub.amqp, deviceAmqp(devices)),
       amqpLimits,
       onFault,
     }),

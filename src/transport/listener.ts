@@ -12,6 +12,7 @@ import type { Duplex } from 'node:stream'
 import { bytesOf } from '../wire/x509/known-certificates.ts'
 import { AmqpConnection } from '../wire/amqp/connection.ts'
 import type { AmqpLimits, AmqpService } from '../wire/amqp/service.ts'
+import { plainAddress } from '../base/origin.ts'
 import type { HttpApi } from '../wire/http.ts'
 import type { MemoryBudget } from '../base/memory.ts'
 import { MqttConnection, type MqttLimits, type MqttService } from '../wire/mqtt/connection.ts'
@@ -220,7 +221,9 @@ function peerOf(socket: TLSSocket, { remoteAddress, connection, memory }: Passed
   const leaf = socket.getPeerX509Certificate()
   const certificateChain = leaf ? [bytesOf(leaf)] : []
   for (let at = leaf?.issuerCertificate; at; at = at.issuerCertificate) certificateChain.push(at.raw)
-  return { remoteAddress, certificateChain, standing: connection, memory }
+  // Typed for the client's side only, where it is what was asked for.
+  const serverName = String(Reflect.get(socket, 'servername') || plainAddress(socket.localAddress ?? ''))
+  return { remoteAddress, serverName, certificateChain, standing: connection, memory }
 }
 
 /** Listen on every address at the wanted port; if that is refused on one of them, at the other port on all. */

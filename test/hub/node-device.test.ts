@@ -17,17 +17,19 @@ after(async () => {
   await server[Symbol.asyncDispose]()
 })
 
-for (const [name, webSocket] of [
-  ['MQTT', false],
-  ['MQTT over WebSocket', true],
+for (const [name, transport] of [
+  ['MQTT', 'mqtt'],
+  ['MQTT over WebSocket', 'mqtt-ws'],
+  ['AMQP', 'amqp'],
+  ['AMQP over WebSocket', 'amqp-ws'],
 ] as const) {
   test(`over ${name} a Node device reads its twin, reports, hears of changes, and takes messages and methods`, async () => {
-    const deviceId = `node-${webSocket ? 'ws' : 'mqtt'}:1`
+    const deviceId = `node-${transport}:1`
     const path = encodeURIComponent(deviceId)
     const connectionString = await createDevice(server, deviceId)
     await askHub(server, 'PATCH', `/twins/${path}`, { tags: { line: 4 }, properties: { desired: { mode: 'eco' } } })
     await using device = await startSdk('node-device.mjs', server.caFile)
-    await device.ask('connect', { connectionString, webSocket })
+    await device.ask('connect', { connectionString, transport })
     assert.deepEqual(await device.ask('twin'), { desired: { mode: 'eco', $version: 2 }, reported: { $version: 1 } })
     // The SDK gives what it has at first, then each change.
     assert.equal(member(await device.event('desired'), 'mode'), 'eco')
@@ -60,9 +62,9 @@ test('a Node device proves itself by a certificate whose thumbprint is registere
   const authentication = { type: 'selfSigned', x509Thumbprint }
   assert.equal((await askHub(server, 'PUT', '/devices/node-x509', { authentication })).status, 200)
   const connectionString = `HostName=${server.address};DeviceId=node-x509;x509=true`
-  for (const webSocket of [false, true]) {
+  for (const transport of ['mqtt', 'mqtt-ws', 'amqp', 'amqp-ws']) {
     await using device = await startSdk('node-device.mjs', server.caFile)
-    await device.ask('connect', { connectionString, webSocket, certificate: { cert: leaf.certificate, key: leaf.key } })
+    await device.ask('connect', { connectionString, transport, certificate: { cert: leaf.certificate, key: leaf.key } })
     assert.deepEqual(await device.ask('twin'), { desired: { $version: 1 }, reported: { $version: 1 } })
   }
   const other = await createSelfSigned('node-x509')

@@ -1,20 +1,15 @@
-import { constants } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer as createHttpsServer } from 'node:https'
-import type { Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
-import { type WebSocket, WebSocketServer } from 'ws'
+import { memoryBudget } from '../../src/base/memory.ts'
 import { type BundledHub, openBundledHub } from '../../src/bundled-hub/bundled-hub.ts'
-import { receiveRequest, sendResponse } from '../../src/wire/http.ts'
-import { MqttConnection } from '../../src/wire/mqtt/connection.ts'
+import type { HubIdentity } from '../../src/bundled-hub/amqp/service.ts'
+import type { Admission } from '../../src/transport/admission/admission.ts'
+import { openListener } from '../../src/transport/listener.ts'
 import { connack } from '../../src/wire/mqtt/packets.ts'
-import type { ByteStream } from '../../src/base/byte-stream.ts'
-import type { Peer } from '../../src/base/peer.ts'
 import { createRoot } from '../fixtures/certificates.ts'
 
-/** Bundled hubs behind real TLS, on the ports that the SDKs fix. */
+/** Bundled hubs behind the product's own listener, on the ports that the SDKs fix. */
 export interface HubServer extends AsyncDisposable {
   /** Its host name: an address of this machine's own. */
   readonly address: string
@@ -37,57 +32,30 @@ export async function serveHub(address: string): Promise<HubServer> {
   await writeFile(caFile, root.certificate)
   const faults: unknown[] = []
   const onFault = (fault: unknown): void => void faults.push(fault)
-  const open = () => openBundledHub({ directory, hostNames: [address], clock: Date.now, onFault })
-  let hub = await open()
+  const openHub = () => openBundledHub({ directory, hostNames: [address], clock: Date.now, onFault })
+  let hub = await openHub()
   let opening = Promise.resolve(hub)
-  const sockets = new Set<TLSSocket>()
-  const tls = {
-    cert: leaf.chain,
+  let restarting = false
+  const listener = await openListener<HubIdentity>({
+    certificate: leaf.chain,
     key: leaf.key,
-    requestCert: true,
-    rejectUnauthorized: false,
-    secureOptions: constants.SSL_OP_NO_TICKET,
-    noDelay: true,
-  }
-  const mqtt = (stream: ByteStream, peer: Peer): MqttConnection =>
-    new MqttConnection(
-      stream,
-      peer,
-      [async (...asked) => (await (await opening).mqtt(...asked)) ?? unknownHub],
-      limits,
-      onFault,
-    )
-  const mqtts = createTlsServer(tls, (socket) => {
-    const connection = mqtt(streamOf(socket), peerOf(socket))
-    socket.on('data', (bytes: Buffer) => connection.receive(bytes))
-    socket.on('close', () => connection.streamClosed())
-    socket.on('error', () => socket.destroy())
+    addresses: [address],
+    ports: { https: only(443), mqtt: only(8883), amqp: only(5671) },
+    http: [
+      { owns: () => true, largestBody: hub.largestBody, handle: async (request) => (await opening).handle(request) },
+    ],
+    mqtt: [async (...asked) => (await (await opening).mqtt(...asked)) ?? unknownHub],
+    mqttLimits: { packetBytes: 300_000, connectTimeout: 30_000, idleTimeout: 300_000 },
+    amqp: {
+      ...hub.amqp,
+      open: (...asked) => (restarting ? { refused: unavailable } : hub.amqp.open(...asked)),
+      mechanisms: (peer) => hub.amqp.mechanisms(peer),
+    },
+    amqpLimits: { frameBytes: 65_536, messageBytes: 65_536, openTimeout: 30_000, idleTimeout: 240_000 },
+    admission: everybody,
+    memory: memoryBudget({ total: Infinity, each: Infinity }),
+    onFault,
   })
-  const https = createHttpsServer(tls, (incoming, outgoing) => {
-    const { request } = receiveRequest(incoming, peerOf(incoming.socket as TLSSocket), hub.largestBody)
-    opening.then(async ({ handle }) => sendResponse(outgoing, await handle(request))).catch(onFault)
-  })
-  const webSockets = new WebSocketServer({ noServer: true, perMessageDeflate: false })
-  https.on('upgrade', (request, socket, head) => {
-    const peer = peerOf(socket as TLSSocket)
-    webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-      const connection = mqtt(webSocketStream(webSocket), peer)
-      webSocket.on('message', (bytes: Buffer) => connection.receive(bytes))
-      webSocket.on('close', () => connection.streamClosed())
-      webSocket.on('error', () => webSocket.terminate())
-    })
-  })
-  for (const server of [mqtts, https]) {
-    server.on('secureConnection', (socket: TLSSocket) => {
-      sockets.add(socket)
-      socket.on('close', () => sockets.delete(socket))
-    })
-  }
-  await Promise.all([listen(mqtts, 8883, address), listen(https, 443, address)])
-  const close = async (): Promise<void> => {
-    await hub[Symbol.asyncDispose]()
-    for (const socket of sockets) socket.destroySoon()
-  }
   return {
     address,
     ca: root.certificate,
@@ -97,57 +65,39 @@ export async function serveHub(address: string): Promise<HubServer> {
     },
     faults,
     restart: async () => {
-      opening = close().then(open)
+      restarting = true
+      opening = Promise.resolve(hub[Symbol.asyncDispose]()).then(openHub)
       hub = await opening
+      restarting = false
     },
     [Symbol.asyncDispose]: async () => {
-      mqtts.close()
-      https.close()
-      await close()
+      await hub[Symbol.asyncDispose]()
+      await listener[Symbol.asyncDispose]()
       await rm(directory, { recursive: true })
     },
   }
 }
 
+const only = (port: number) => ({ wanted: port, otherwise: port })
+const unavailable = { condition: 'amqp:internal-error', description: 'the hub is not open' }
 const unknownHub = { refused: connack.badUserNameOrPassword }
-const limits = { packetBytes: 300_000, connectTimeout: 30_000, idleTimeout: 300_000 }
 
-/** Leaf first; a certificate that issued itself ends the chain. */
-function peerOf(socket: TLSSocket): Peer {
-  const chain: Buffer[] = []
-  let certificate = socket.getPeerCertificate(true)
-  while (certificate?.raw !== undefined && !chain.some((seen) => seen.equals(certificate.raw))) {
-    chain.push(certificate.raw)
-    certificate = certificate.issuerCertificate
-  }
-  return { remoteAddress: socket.remoteAddress ?? '', certificateChain: chain }
-}
-
-function streamOf(socket: TLSSocket): ByteStream {
-  return {
-    send: (bytes) => void socket.write(bytes),
-    destroy: () => void socket.destroy(),
-    end: () => void socket.end(),
-    pause: () => void socket.pause(),
-    resume: () => void socket.resume(),
-    unsent: () => socket.writableLength,
-  }
-}
-
-function webSocketStream(webSocket: WebSocket): ByteStream {
-  return {
-    send: (bytes) => webSocket.send(bytes),
-    destroy: () => webSocket.terminate(),
-    end: () => webSocket.close(),
-    pause: () => webSocket.pause(),
-    resume: () => webSocket.resume(),
-    unsent: () => webSocket.bufferedAmount,
-  }
-}
-
-function listen(server: Server, port: number, address: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, address, resolve)
-  })
+const everybody: Admission = {
+  accept: () => {
+    let proven = false
+    return {
+      comesFrom: () => true,
+      secured: () => undefined,
+      closed: () => undefined,
+      proved: () => void (proven = true),
+      failed: () => undefined,
+      isProven: () => proven,
+    }
+  },
+  look: () => undefined,
+  counts: () => ({
+    connections: { silent: 0, handshake: 0, unproven: 0, failed: 0, proven: 0 },
+    turnedAway: new Map(),
+    origins: 0,
+  }),
 }

@@ -1,9 +1,8 @@
 import type { MqttConnection, MqttService, Admission } from '../../wire/mqtt/connection.ts'
 import { connack, type Connect } from '../../wire/mqtt/packets.ts'
-import { credentialOf } from '../credential.ts'
+import { admitted } from '../admission.ts'
 import type { Hub } from '../hub.ts'
-import { clientOf, type Identity } from '../identity.ts'
-import { findIdentity } from '../identity-table.ts'
+import { clientOf } from '../identity.ts'
 import type { Address } from '../registry.ts'
 import { DeviceSession } from './session.ts'
 import { openSubscriptions } from './subscriptions.ts'
@@ -29,10 +28,9 @@ function admit(hub: Hub, connect: Connect, connection: MqttConnection, rest: str
   if (connect.clientId === '') return { refused: connack.identifierRejected }
   if (!isFor(connect.clientId, rest)) return notAuthorized
   const address = addressOf(connect.clientId)
-  const identity = findIdentity(hub.database, hub.name, address.deviceId, address.moduleId)
-  if (!identity || isDisabled(hub, identity)) return notAuthorized
-  const credential = credentialOf(hub, identity, connect.password?.toString('utf8'), connection.peer)
-  if (!credential || !mayPublishWill(connect, address)) return notAuthorized
+  const admission = admitted(hub, address, connect.password?.toString('utf8'), connection.peer)
+  if (!admission || !mayPublishWill(connect, address)) return notAuthorized
+  const { identity, credential } = admission
   const { store, present } = openSubscriptions(hub, clientOf(identity), connect.cleanSession)
   const session = new DeviceSession(hub, connection, identity, credential.expires, store, connect.will)
   session.open(modelOf(rest))
@@ -49,12 +47,6 @@ function addressOf(clientId: string): Address {
   return slash < 0
     ? { deviceId: clientId, moduleId: '' }
     : { deviceId: clientId.slice(0, slash), moduleId: clientId.slice(slash + 1) }
-}
-
-/** A module is as enabled as its device. */
-function isDisabled({ database, name }: Hub, { deviceId, moduleId, status }: Identity): boolean {
-  const device = moduleId === '' ? status : findIdentity(database, name, deviceId)?.status
-  return device !== 'enabled'
 }
 
 function mayPublishWill({ will }: Connect, address: Address): boolean {

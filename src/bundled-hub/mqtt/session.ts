@@ -4,19 +4,20 @@ import { MalformedPacket } from '../../wire/mqtt/reader.ts'
 import type { Write } from '../../sqlite/transactions.ts'
 import { Unwritable } from '../../sqlite/unwritable.ts'
 import type { Connection, MethodAnswer } from '../connections.ts'
+import { MethodCalls } from '../method-calls.ts'
 import { completion, type DeviceBound, delivery, forgetSpent, waiting } from '../device-bound.ts'
 import type { Hub } from '../hub.ts'
 import { asRefusal, HubRefusal, refusalBody } from '../hub-refusal.ts'
 import { clientOf, type Identity } from '../identity.ts'
 import { activity, modelUpdate } from '../identity-table.ts'
 import { isJsonObject, jsonFault, type JsonObject, parseJson } from '../../base/json.ts'
+import { largestTelemetry } from '../telemetry.ts'
 import { deviceTwinJson } from '../twin.ts'
 import { existingTwin, report } from '../twin-changes.ts'
 import { withoutMetadata } from '../twin-request.ts'
 import type { SubscriptionStore } from './subscriptions.ts'
 import { publicationOf, subscriptionOf, subscriptions, topicBase, twinAnswerTopic } from './topics.ts'
 
-const largestTelemetry = 262_144
 /** What setTimeout can wait. */
 const longestWait = 2 ** 31 - 1
 /** Milliseconds after which messages that could not be counted as delivered are tried again. */
@@ -33,12 +34,11 @@ export class DeviceSession implements MqttSession, Connection {
   readonly #expires: number
   readonly #subscriptions: SubscriptionStore
   readonly #will: Connect['will']
-  readonly #calls = new Map<string, (answer: MethodAnswer | undefined) => void>()
-  /** Deliveries that wait for their PUBACK: packet identifier to sequence. */
-  readonly #unacknowledged = new Map<number, number>()
+  readonly #calls = new MethodCalls()
+  /** Deliveries that wait for their PUBACK, by packet identifier. */
+  readonly #unacknowledged = new Map<number, Pick<DeviceBound, 'sequence' | 'properties'>>()
   #delivered = 0
   #redelivery: NodeJS.Timeout | undefined
-  #lastCall = 0
   #expiry: NodeJS.Timeout | undefined
 
   constructor(
@@ -104,26 +104,26 @@ export class DeviceSession implements MqttSession, Connection {
       case 'reported':
         return this.#answer(publication.rid, () => this.#report(publication.rid, payload, publication.version))
       case 'methodAnswer':
-        return this.#answered(publication.rid, publication.status, payload)
+        return this.#calls.answer(Number.parseInt(publication.rid, 16), publication.status, payload)
       case undefined:
         throw new MalformedPacket('not a topic that this client may publish to')
     }
   }
 
   acknowledged(packetId: number): void {
-    const sequence = this.#unacknowledged.get(packetId)
-    if (sequence === undefined) return
+    const message = this.#unacknowledged.get(packetId)
+    if (!message) return
     this.#unacknowledged.delete(packetId)
-    this.#write(completion(sequence))
+    this.#write(...completion(this.#hub, this.#identity.deviceId, message))
   }
 
   closed(graceful: boolean): void {
     clearTimeout(this.#expiry)
     clearTimeout(this.#redelivery)
     this.#hub.connections.remove(this.#client, this)
-    for (const settle of this.#calls.values()) settle(undefined)
+    this.#calls.end()
     this.#write(activity(this.#hub.name, this.#identity, this.#hub.clock()))
-    if (this.#unacknowledged.size > 0) this.#write(forgetSpent(this.#hub, this.#identity.deviceId))
+    if (this.#unacknowledged.size > 0) this.#write(...forgetSpent(this.#hub, this.#identity.deviceId))
     if (!graceful && this.#will) this.#keepWill(this.#will)
   }
 
@@ -161,16 +161,8 @@ export class DeviceSession implements MqttSession, Connection {
   }
 
   invoke(method: string, payload: string, timeout: number): Promise<MethodAnswer | undefined> {
-    const rid = (++this.#lastCall).toString(16)
-    return new Promise((resolve) => {
-      const settle = (answer: MethodAnswer | undefined): void => {
-        clearTimeout(timer)
-        this.#calls.delete(rid)
-        resolve(answer)
-      }
-      const timer = setTimeout(() => settle(undefined), timeout)
-      this.#calls.set(rid, settle)
-      this.#send(`$iothub/methods/POST/${method}/?$rid=${rid}`, payload)
+    return this.#calls.begin(timeout, (call) => {
+      this.#send(`$iothub/methods/POST/${method}/?$rid=${call.toString(16)}`, payload)
     })
   }
 
@@ -178,11 +170,13 @@ export class DeviceSession implements MqttSession, Connection {
   async #deliver(messages: readonly DeviceBound[]): Promise<void> {
     const qos = this.#subscriptions.has(subscriptions.deviceBoundAcknowledged) ? 1 : 0
     await this.#hub.database.write(
-      messages.map(({ sequence }) => (qos === 1 ? delivery(sequence) : completion(sequence))),
+      messages.flatMap((message) =>
+        qos === 1 ? [delivery(message.sequence)] : completion(this.#hub, this.#identity.deviceId, message),
+      ),
     )
     for (const { sequence, properties, body } of messages) {
       const packetId = this.#connection.publish(`${this.#base}/messages/devicebound/${properties}`, body, qos)
-      if (qos === 1) this.#unacknowledged.set(packetId, sequence)
+      if (qos === 1) this.#unacknowledged.set(packetId, { sequence, properties })
     }
   }
 
@@ -224,11 +218,6 @@ export class DeviceSession implements MqttSession, Connection {
     }
   }
 
-  #answered(rid: string, status: number, payload: Buffer): void {
-    const text = payload.toString('utf8')
-    this.#calls.get(rid)?.({ status, payload: text === '' ? null : (parseJson(text) ?? text) })
-  }
-
   #send(topic: string, payload: string): void {
     const isAnswer = topic.startsWith('$iothub/twin/res/')
     if (isAnswer && !this.#subscriptions.has(subscriptions.twinAnswers)) return
@@ -247,8 +236,8 @@ export class DeviceSession implements MqttSession, Connection {
     this.#expiry.unref()
   }
 
-  #write(write: Write): void {
-    this.#hub.database.write([write]).catch(this.#hub.onFault)
+  #write(...writes: readonly Write[]): void {
+    this.#hub.database.write(writes).catch(this.#hub.onFault)
   }
 }
 

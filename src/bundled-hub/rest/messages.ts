@@ -5,10 +5,9 @@ import { HubRefusal } from '../hub-refusal.ts'
 import { type Json, parseJson } from '../../base/json.ts'
 import { parsePropertyBag, propertyBag } from '../property-bag.ts'
 import { existing } from '../registry.ts'
-import type { TelemetryMessage } from '../telemetry.ts'
+import { largestTelemetry, type TelemetryMessage } from '../telemetry.ts'
 import { bodyOf, bounded, noContent, ok } from './answer.ts'
 
-const largestTelemetry = 262_144
 const mostMessages = 1000
 const applicationHeader = 'iothub-app-'
 
