@@ -1,28 +1,35 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { openNodeRunner } from '../sdk/runner.ts'
+import { usage } from '../src/main/usage.ts'
 import { symmetricIndividual } from '../test/fixtures/enrollments.ts'
 import { askHttps } from '../test/fixtures/https.ts'
 import { connectionMembers } from '../test/fixtures/service.ts'
 import { sasToken } from '../test/fixtures/sas.ts'
+import { readArguments } from './arguments.ts'
 
-/**
- * Provision a first device at a running service: enroll it over the service API, register it with the official Node SDK, connect
- * it to its hub and read its twin. The argument is the `connection.env` that the service wrote.
- */
-async function firstDevice(file: string): Promise<void> {
+const head = `npm run device -- [options] [connection.env] [registration ID]
+
+Provisions a first device at the running service: enrolls it, registers it with the Node SDK, connects it to its hub and reads its
+twin. The service is found by the connection.env that it wrote into its data folder: give that file, or the service's --data.`
+
+/** Provision a first device as `head` says; `file` is the `connection.env` that the service wrote. */
+async function firstDevice(file: string, registrationId: string): Promise<void> {
   const fact = factsOf(file)
-  const ca = readFileSync(fact('CA_FILE'), 'utf8')
+  const ca = read(fact('CA_FILE'))
   const { HostName, SharedAccessKeyName, SharedAccessKey } = connectionMembers(fact('SERVICE_CONNECTION_STRING'))
   if (!HostName || !SharedAccessKey) throw new Error(`${file} holds no service connection string`)
 
-  const registrationId = process.argv[3] ?? `device-${randomUUID().slice(0, 8)}`
   const { path, body, credential } = await symmetricIndividual(registrationId)
   const enrolled = await askHttps(HostName, Number(fact('HTTPS_PORT')), ca, {
     method: 'PUT',
     path: `${path}?api-version=2021-10-01`,
     body: { ...body, initialTwin: { properties: { desired: { hello: 'from Hubward' } } } },
     headers: { authorization: sasToken(HostName, SharedAccessKey, { keyName: SharedAccessKeyName }) },
+  }).catch((error: Error) => {
+    const service = `${HostName}:${fact('HTTPS_PORT')}`
+    throw new Error(`No service answers at ${service} (${error.message}): is the one that wrote ${file} still running?`)
   })
   if (enrolled.status !== 200) throw new Error(`PUT ${path} was answered ${enrolled.status}: ${enrolled.text}`)
   console.log(`PUT ${path}: ${registrationId} is enrolled with a symmetric key.`)
@@ -44,7 +51,7 @@ async function firstDevice(file: string): Promise<void> {
 }
 
 function factsOf(file: string): (name: string) => string {
-  const text = readFileSync(file, 'utf8')
+  const text = read(file)
   return (name) => {
     const value = new RegExp(`^HUBWARD_${name}='(.*)'$`, 'm').exec(text)?.[1]
     if (value === undefined) throw new Error(`${file} does not say HUBWARD_${name}`)
@@ -52,8 +59,24 @@ function factsOf(file: string): (name: string) => string {
   }
 }
 
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    const why = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'is not there' : `cannot be read (${error})`
+    throw new Error(
+      `${file} ${why}: the service writes it when it is ready. Start it with "npm start", or say where it keeps its data with --data DIR.`,
+      { cause: error },
+    )
+  }
+}
+
 try {
-  await firstDevice(process.argv[2] ?? 'data/connection.env')
+  const { help, positionals, configuration } = readArguments(process.argv.slice(2))
+  const [file = join(configuration.data, 'connection.env'), registrationId = `device-${randomUUID().slice(0, 8)}`] =
+    positionals
+  if (help) process.stdout.write(usage(head))
+  else await firstDevice(file, registrationId)
 } catch (error) {
   process.exitCode = 1
   console.error(error instanceof Error ? error.message : error)

@@ -62,7 +62,7 @@ export function welcome(
     `  Control plane  ${fact('MANAGEMENT_ENDPOINT')}`,
     ...(hubward.management.token === undefined
       ? []
-      : [`  Administrator  ${hubward.management.token}   (shown this once)`]),
+      : [`  Administrator  ${hubward.management.token}   (printed by this start only: keep it)`]),
     '',
     '  SDKs trust the CA by   Node    NODE_EXTRA_CA_CERTS=<CA file>',
     '                         Python  server_verification_cert=<its text>, or SSL_CERT_FILE=<CA file>',
@@ -81,7 +81,7 @@ export function welcome(
 function servicePolicy(connectionString: string, file: string, { first }: Hubward): string {
   if (!first.policy) return 'its owner policy was deleted; "hubward policy list" shows the others'
   return first.isNew
-    ? `${connectionString}   (shown this once)`
+    ? `${connectionString}   (printed by this start only: later ones write it to ${file})`
     : `the connection string of ${first.policy.keyName} is in ${file}`
 }
 

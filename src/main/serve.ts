@@ -7,6 +7,7 @@ import { openHubward } from './hubward.ts'
 import { faultExitCode, uncaughtFault } from './last-resort.ts'
 import { openLog } from './log.ts'
 import { startFailure } from './start-failure.ts'
+import { usage } from './usage.ts'
 
 /** Serve until the process is asked to stop. */
 async function serve(): Promise<void> {
@@ -36,8 +37,13 @@ function stopRequested(): Promise<void> {
   })
 }
 
+const head = `npm start -- [options]
+
+Runs the service. It prints what devices and operators need, and ends in good order when it is interrupted or terminated.`
+
 try {
-  await serve()
+  if (process.argv.includes('--help')) process.stdout.write(usage(head))
+  else await serve()
   // Whatever was left behind by what broke must not keep the process.
   if (process.exitCode === faultExitCode) process.exit()
 } catch (error) {

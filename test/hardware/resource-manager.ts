@@ -23,6 +23,7 @@ export async function startResourceManager(tpm: string): Promise<ResourceManager
   const environment = { DBUS_SESSION_BUS_ADDRESS: address }
   const env = { ...process.env, ...environment }
   const broker = spawn('tpm2-abrmd', ['--session', '--allow-root', `--tcti=${tpm}`], { env, stdio: 'ignore' })
+  process.once('exit', () => [broker, bus].forEach((child) => child.kill()))
   for (const limit = Date.now() + 20_000; !(await named(env)); await wait(50)) {
     if (broker.exitCode !== null || Date.now() > limit) throw new Error('tpm2-abrmd did not come up')
   }

@@ -24,6 +24,7 @@ export async function startSoftwareTpm(host: string): Promise<SoftwareTpm> {
   const state = await mkdtemp(join(tmpdir(), 'software-tpm-'))
   const options = ['--tpm2', '--tpmstate', `dir=${state}`, '--fd', '3', '--flags', 'not-need-init,startup-clear']
   const child = spawn('swtpm', ['socket', ...options], { stdio: ['ignore', 'ignore', 'pipe', 'pipe'] })
+  process.once('exit', () => child.kill())
   const ended = once(child, 'close')
   const channel = child.stdio[3]
   if (!(channel instanceof Duplex)) throw new Error('the channel to swtpm is not a socket')
