@@ -22,23 +22,18 @@ interface Wanted {
 /** `hubward token …`: who may call. For Owners. */
 export function tokenCommands(): Command {
   const parent = group('token', 'Bearer tokens: who may call the control plane and the service API')
-  command<Wanted>(
-    parent,
-    'create',
-    'Give out a token; it is shown now and never again',
-    async ({ options, session }) => {
-      const assignments = options.role.map((text) => {
-        const [role, scope = '*'] = text.split('@')
-        return { role, scope }
-      })
-      const expiresInDays = options.days === undefined ? undefined : Number(options.days)
-      if (expiresInDays !== undefined && !(expiresInDays > 0))
-        throw new Failure(`--days ${options.days} is no number of days.`)
-      const body = { description: options.description, assignments, expiresInDays }
-      const made = objectOf(await session.management('POST', '/admin/v1/tokens', { body }))
-      print(made, { ...columns, Token: 'token' }, options)
-    },
-  )
+  command<Wanted>(parent, 'create', 'Give out a token; no later call shows it', async ({ options, session }) => {
+    const assignments = options.role.map((text) => {
+      const [role, scope = '*'] = text.split('@')
+      return { role, scope }
+    })
+    const expiresInDays = options.days === undefined ? undefined : Number(options.days)
+    if (expiresInDays !== undefined && !(expiresInDays > 0))
+      throw new Failure(`--days ${options.days} is no number of days.`)
+    const body = { description: options.description, assignments, expiresInDays }
+    const made = objectOf(await session.management('POST', '/admin/v1/tokens', { body }))
+    print(made, { ...columns, Token: 'token' }, options)
+  })
     .requiredOption(
       '--role <role...>',
       'role, or role@instance: Owner, Contributor, Reader, DataContributor or DataReader',
