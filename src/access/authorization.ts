@@ -6,6 +6,7 @@ import type { Clock } from '../base/time.ts'
 import type { Reader } from '../store/store.ts'
 import { header, type HttpRequest } from '../wire/http.ts'
 import { expectedSignature, parseSasToken, type SasToken } from '../wire/sas-token.ts'
+import { sasTokenFault } from '../wire/sas-token-fault.ts'
 import { includesRight, rightFor, type DataAction } from './data-action.ts'
 
 /** Somebody who proved who they are to one instance, and what they may do there. */
@@ -41,7 +42,8 @@ export async function authenticate(
   const asked = await serviceOf(header(request, 'host'), authorities.store)
   const [, scheme, credential] = /^(SharedAccessSignature|Bearer) +(.*)$/is.exec(authorization) ?? []
   if (scheme === undefined || credential === undefined) {
-    throw new Refusal('ServiceTokenMalformed', 'the Authorization header is neither SharedAccessSignature nor Bearer')
+    const found = `the Authorization header is neither SharedAccessSignature nor Bearer: the token ${sasTokenFault(authorization)}`
+    throw new Refusal('ServiceTokenMalformed', found)
   }
   if (scheme.toLowerCase() === 'bearer') {
     if (!asked) throw new Refusal('ServiceTokenForAnotherResource', 'the Host header names no instance')
@@ -49,7 +51,7 @@ export async function authenticate(
     return { ...(await authorities.bearer(credential, asked)), service: asked }
   }
   const token = parseSasToken(credential)
-  if (!token) throw new Refusal('ServiceTokenMalformed', 'the shared access signature cannot be read')
+  if (!token) throw new Refusal('ServiceTokenMalformed', `the token ${sasTokenFault(credential)}`)
   return verifySas(token, asked, segments, authorities)
 }
 

@@ -2,12 +2,13 @@ import { randomBytes } from 'node:crypto'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { EnrollmentGroup } from '../model/enrollment.ts'
 import { registrationKey } from '../model/identifiers.ts'
-import { Refusal } from '../model/refusal.ts'
+import { Refusal, type Diagnosis } from '../model/refusal.ts'
 import { sameBytes, Secret } from '../base/secret.ts'
 import type { Reader } from '../store/store.ts'
 import { expectedSignature, type SasToken } from '../wire/sas-token.ts'
 import type { Presented } from './attestation.ts'
 import type { FailureBudget } from './failure-budget.ts'
+import { keyMistake } from './key-mistakes.ts'
 import type { SymmetricKeyMechanism } from './symmetric-key-mechanism.ts'
 import { turns } from './turns.ts'
 
@@ -55,7 +56,8 @@ export function groupSearch(store: Reader, budget: FailureBudget): GroupSearch {
     if (own) return remember(own)
 
     try {
-      const search = () => searched(presented, groups, spellings, token, budget)
+      const diagnose = () => keyMistake(presented, token, undefined, store)
+      const search = () => searched(presented, groups, spellings, token, budget, diagnose)
       return remember(await (groups.length > slice ? inTurn(service.idScope, search) : search()))
     } catch (error) {
       // What a device that is known cost before, one that is not costs now.
@@ -80,6 +82,7 @@ async function searched(
   spellings: readonly string[],
   token: SasToken,
   budget: FailureBudget,
+  diagnose: Diagnosis,
 ): Promise<Vouched> {
   const { first, giveBack } = budget.reserve(presented, groups.length * spellings.length)
   for (const derivedFrom of spellings) {
@@ -99,6 +102,7 @@ async function searched(
   throw new Refusal(
     'TokenSignatureInvalid',
     `there is no individual enrollment, and none of ${groups.length} symmetric key groups has a key that signed the token`,
+    { diagnose },
   )
 }
 

@@ -7,6 +7,7 @@ import type { Reader } from '../store/store.ts'
 import type { AttestationKind } from './attestation-kind.ts'
 import type { FailureBudget } from './failure-budget.ts'
 import { deriveDeviceKey, groupSearch, signedBy } from './group-search.ts'
+import { keyMistake } from './key-mistakes.ts'
 import { symmetricKeyEnrollment, type SymmetricKeyMechanism } from './symmetric-key-mechanism.ts'
 import { presentedToken } from './token.ts'
 
@@ -30,7 +31,9 @@ export function symmetricKey(
     individual: async (presented, mechanism) => {
       const token = presentedToken(presented, clock)
       if (signedBy(token, mechanism.primaryKey) || signedBy(token, mechanism.secondaryKey)) return { evidence: {} }
-      throw new Refusal('TokenSignatureInvalid', 'the token was signed with neither key of the individual enrollment')
+      throw new Refusal('TokenSignatureInvalid', 'the token was signed with neither key of the individual enrollment', {
+        diagnose: () => keyMistake(presented, token, mechanism, store),
+      })
     },
 
     group: async (presented) => {

@@ -10,9 +10,9 @@ const toldAs: Readonly<Record<Exclude<Credential['kind'], 'claim'>, RefusalReaso
 
 /**
  * The refusal as it may be told to somebody who has proven nothing: with the code and the message that everybody hears who sends
- * such a credential. The reason and its detail stay, for the operator.
+ * such a credential. The reason, its detail and its diagnosis stay, for the operator.
  */
-export function unproven({ reason, detail }: Refusal, credential: Credential): Refusal {
+export function unproven({ reason, detail, diagnose }: Refusal, credential: Credential): Refusal {
   const as = credential.kind === 'claim' ? credential.claim.refusedAs : toldAs[credential.kind]
-  return new Refusal(reason, detail, { as })
+  return new Refusal(reason, detail, { as, diagnose })
 }

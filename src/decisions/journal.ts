@@ -1,5 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { settledClock } from '../base/clock-jump.ts'
-import { shares, type Decision, type DecisionShare } from '../model/decision.ts'
+import { diagnosed, shares, type Decision, type DecisionShare, type Undiagnosed } from '../model/decision.ts'
 import { registrationKey, type IdScope } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Clocks } from '../base/time.ts'
@@ -35,7 +36,7 @@ export interface DecisionJournal extends AsyncDisposable {
    * Never waits and never throws. Of a flood some are recorded, and the last says how many it stands for; of those that come
    * faster than they can be written, the newest of the same share are lost, and counted.
    */
-  readonly record: (decision: Decision) => void
+  readonly record: (decision: Undiagnosed) => void
   /** How many were lost since the start. */
   readonly lost: () => Readonly<Record<DecisionShare, number>>
   /** How many were counted instead of told singly, since the start, by instance and reason (or outcome, where there is none). */
@@ -63,6 +64,12 @@ const sweepEvery = 60 * 60 * 1000
 /** Milliseconds in which those who ask make what was counted be told once. */
 const flushEvery = 10_000
 
+/** A second, and at once after a pause: a twentieth of a core is spent on them at most. */
+const diagnosesPerSecond = 4
+const mostDiagnoses = 100
+/** Milliseconds: a refusal is answered within that. */
+const afterAnswer = 100
+
 /** Milliseconds between tries while the store cannot write. */
 const longPause = 5000
 
@@ -88,6 +95,8 @@ export function decisionJournal(parts: DecisionJournalParts): DecisionJournal {
   /** The batch that is being written. */
   let current: Promise<void> | undefined
   let closed = false
+  /** How many may be begun, and since when. */
+  let diagnoses = { left: mostDiagnoses, at: monotonic() }
   /** The store could not write the last time. */
   let stalled = false
 
@@ -98,11 +107,12 @@ export function decisionJournal(parts: DecisionJournalParts): DecisionJournal {
     return sampler<Shared>({
       monotonic,
       mostTallies,
-      told: (shared, alike) => tell(alike > 0 ? { ...shared, decision: { ...shared.decision, alike } } : shared),
+      told: (shared, alike) =>
+        tellDiagnosed(alike > 0 ? { ...shared, decision: { ...shared.decision, alike } } : shared),
     })
   }
 
-  async function share(decision: Decision): Promise<void> {
+  async function share(decision: Undiagnosed): Promise<void> {
     const shared = await sharedDecision(decision, store).catch((fault: unknown): Shared => {
       onFault(fault)
       return { of: unattributed, share: 'stranger', decision }
@@ -124,6 +134,31 @@ export function decisionJournal(parts: DecisionJournalParts): DecisionJournal {
     const reason = reasonOf(decision)
     const key = `${of} ${reason}`
     counted.set(key, { idScope: of, reason, times: (counted.get(key)?.times ?? 0) + 1 })
+  }
+
+  /** A little later than the answer, and for so many a second only: what it takes must neither be felt nor be measured. */
+  function tellDiagnosed(shared: Shared): void {
+    const { diagnose, ...decision } = shared.decision
+    if (!diagnose) return tell(shared)
+    if (closed || !mayDiagnose()) return tell({ ...shared, decision })
+    keepTrackOf(
+      delay(afterAnswer)
+        .then(() => diagnosed(shared.decision))
+        .catch((fault: unknown) => (onFault(fault), decision))
+        .then((found) => tell({ ...shared, decision: found })),
+    )
+  }
+
+  function mayDiagnose(): boolean {
+    const at = monotonic()
+    const left = Math.min(diagnoses.left + ((at - diagnoses.at) / 1000) * diagnosesPerSecond, mostDiagnoses)
+    diagnoses = { left: left < 1 ? left : left - 1, at }
+    return left >= 1
+  }
+
+  function keepTrackOf(task: Promise<void>): void {
+    sharing.add(task)
+    void task.finally(() => sharing.delete(task))
   }
 
   function tell(shared: Shared): void {
@@ -209,6 +244,8 @@ export function decisionJournal(parts: DecisionJournalParts): DecisionJournal {
   async function written(): Promise<void> {
     await Promise.all(sharing)
     if (monotonic() - flushedAt >= flushEvery) flush()
+    // Some are told a little later than they were shared.
+    await Promise.all(sharing)
     const until = { ...taken }
     const behind = () => shares.some((share) => handled[share] < until[share])
     while (behind()) {
@@ -232,15 +269,14 @@ export function decisionJournal(parts: DecisionJournalParts): DecisionJournal {
         return
       }
       if (accepted) return tell({ of: decision.idScope, share: 'accepted', decision })
-      const shared = share(decision).catch(onFault)
-      sharing.add(shared)
-      void shared.finally(() => sharing.delete(shared))
+      keepTrackOf(share(decision).catch(onFault))
     },
     lost: () => lost,
     counted: () => [...counted.values()],
     written,
     [Symbol.asyncDispose]: async () => {
       closed = true
+      await Promise.all(sharing)
       await Promise.all(sharing)
       flush()
       await written()

@@ -1,4 +1,4 @@
-import type { Decision, DecisionShare } from '../model/decision.ts'
+import type { Decision, DecisionShare, Undiagnosed } from '../model/decision.ts'
 import { isRegistrationId, type IdScope } from '../model/identifiers.ts'
 import type { Reader } from '../store/store.ts'
 
@@ -6,7 +6,7 @@ import type { Reader } from '../store/store.ts'
 export interface Shared {
   readonly of: IdScope
   readonly share: DecisionShare
-  readonly decision: Decision
+  readonly decision: Undiagnosed
 }
 
 /** Records of attempts at an ID scope that nobody has: strangers can fill this much, and no instance's share. */
@@ -19,7 +19,7 @@ export function wasAccepted({ findings, outcome, attestation }: Decision): boole
 }
 
 /** Find out whose a decision is that was not accepted. */
-export async function sharedDecision(decision: Decision, store: Reader): Promise<Shared> {
+export async function sharedDecision(decision: Undiagnosed, store: Reader): Promise<Shared> {
   const { idScope, registrationId } = decision
   if (!(await store.services.byIdScope(idScope))) return { of: unattributed, share: 'stranger', decision }
   const share = (await isKnown(idScope, registrationId, store)) ? 'known' : 'stranger'

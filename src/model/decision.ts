@@ -1,4 +1,5 @@
-import type { RefusalReason } from './refusal.ts'
+import { printable } from '../base/printable.ts'
+import type { Diagnosis, RefusalReason } from './refusal.ts'
 
 /** The wire that a request came by, as Azure's metrics name it. [service-wire §14.3] */
 export type Protocol = 'Http' | 'Mqtt' | 'Amqp'
@@ -74,8 +75,20 @@ export interface Decision {
   readonly alike?: number
 }
 
+/** A decision of which more could be found out: whoever tells of it asks for the diagnosis, or leaves it. */
+export interface Undiagnosed extends Decision {
+  readonly diagnose?: Diagnosis | undefined
+}
+
+/** The decision with what its diagnosis found at the end of its detail. */
+export async function diagnosed({ diagnose, ...decision }: Undiagnosed): Promise<Decision> {
+  const found = await diagnose?.()
+  if (found === undefined) return decision
+  return { ...decision, detail: printable(`${decision.detail}; ${found}`.slice(0, longestDecisionText)) }
+}
+
 /** How an attempt ended. */
-export type Ending = Pick<Decision, 'outcome' | 'reason' | 'detail' | 'assignedHub'>
+export type Ending = Pick<Undiagnosed, 'outcome' | 'reason' | 'detail' | 'assignedHub' | 'diagnose'>
 
 /** What is being noted down of one attempt while it goes its way. */
 export interface Trail {

@@ -126,6 +126,12 @@ export const refusals = {
 export type RefusalReason = keyof typeof refusals
 
 /**
+ * Finds out, at some cost, by which mistake a refusal came about; undefined if it cannot be told. To be asked once whoever was
+ * refused has been answered, and not for every refusal: the time that it takes depends on what is enrolled.
+ */
+export type Diagnosis = () => Promise<string | undefined>
+
+/**
  * The one error that is thrown on purpose. `detail` is for the operator's eyes: what was expected against what was found,
  * never a secret; what was found stands in it `quoted` or `shown` (src/base/printable.ts). `said` replaces the public message
  * where the wire wants a particular one; `as` has it told as if for another reason, where the true one would tell too much.
@@ -141,6 +147,8 @@ export class Refusal extends Error {
   readonly retryAfter: number | undefined
   /** More that the client is told, such as the offending member. The values are text: C# and Java read a string map. */
   readonly info: Readonly<Record<string, string>> | undefined
+  /** Finds out more of the mistake, at some cost: to be asked when the caller has been answered, and not every time. */
+  readonly diagnose: Diagnosis | undefined
 
   constructor(
     reason: RefusalReason,
@@ -150,6 +158,7 @@ export class Refusal extends Error {
       as?: RefusalReason
       retryAfter?: number | undefined
       info?: Readonly<Record<string, string>>
+      diagnose?: Diagnosis | undefined
     } = {},
   ) {
     super(`${reason}: ${detail}`)
@@ -160,6 +169,7 @@ export class Refusal extends Error {
     this.publicMessage = options.said ?? message
     this.retryAfter = options.retryAfter
     this.info = options.info
+    this.diagnose = options.diagnose
   }
 
   /** True of what was thrown because the store cannot write now, which is told where it is noticed. */

@@ -1,7 +1,7 @@
 import type { Allocation } from '../allocation/allocate.ts'
 import type { Provers } from '../attestation/attestation-kind.ts'
 import type { Hubs } from '../hub/hubs.ts'
-import type { Decision } from '../model/decision.ts'
+import type { Undiagnosed } from '../model/decision.ts'
 import type { Clocks } from '../base/time.ts'
 import type { Store } from '../store/store.ts'
 import type { Step } from './applying.ts'
@@ -22,6 +22,6 @@ export interface RegistrationDependencies extends Clocks {
   /** What instances and devices may do; absent: anything. */
   readonly limits?: RegistrationLimits
   /** Hears of every attempt, admitted or refused, once it has ended. */
-  readonly onDecision: (decision: Decision) => void
+  readonly onDecision: (decision: Undiagnosed) => void
   readonly onFault: (fault: unknown, trackingId: string) => void
 }

@@ -1,6 +1,7 @@
 import type { X509Certificate } from 'node:crypto'
 import type { Credential } from '../attestation/attestation.ts'
 import { parseSasToken } from '../wire/sas-token.ts'
+import { sasTokenFault } from '../wire/sas-token-fault.ts'
 import { shown } from '../base/printable.ts'
 import { fieldsOf } from '../wire/x509/certificate-fields.ts'
 import { isReadable } from '../wire/x509/find-path.ts'
@@ -26,9 +27,9 @@ export function describeCredential(credential: Credential): string {
 
 function describeToken(text: string): string {
   const token = parseSasToken(text)
-  if (!token) return `a token of ${text.length} characters that cannot be read`
+  if (!token) return `what should be a token, of ${text.length} characters; it ${sasTokenFault(text)}`
   const { resource, expiry, keyName } = token
-  const until = expiry < 8.64e12 ? new Date(expiry * 1000).toISOString() : `the year ${expiry}`
+  const until = new Date(expiry * 1000).toISOString()
   return `a token for ${shown(resource, 300)}, good until ${until}${keyName ? `, key name ${shown(keyName, 100)}` : ''}`
 }
 

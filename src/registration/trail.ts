@@ -1,5 +1,12 @@
 import { nameOf, type Credential } from '../attestation/attestation.ts'
-import { longestDecisionText, type Decision, type Ending, type Finding, type Trail } from '../model/decision.ts'
+import {
+  longestDecisionText,
+  type Decision,
+  type Undiagnosed,
+  type Ending,
+  type Finding,
+  type Trail,
+} from '../model/decision.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Operation } from '../model/registration.ts'
 import type { Clocks } from '../base/time.ts'
@@ -28,7 +35,7 @@ const mostFindings = 24
 export function beginTrail(
   attempt: Attempt,
   { clock, monotonic }: Clocks,
-  onDecision: (decision: Decision) => void,
+  onDecision: (decision: Undiagnosed) => void,
 ): Trail {
   const findings: Finding[] = []
   const time = clock()
@@ -60,6 +67,7 @@ export function beginTrail(
         reason: ending.reason ?? failure?.reason,
         detail: detail === undefined ? undefined : printable(detail.slice(0, longestDecisionText)),
         assignedHub: ending.assignedHub,
+        ...(ending.diagnose && { diagnose: ending.diagnose }),
         milliseconds: monotonic() - startedAt,
       })
     },
@@ -72,7 +80,7 @@ export const noTrail: Trail = { note: () => {}, end: () => {} }
 /** How an attempt that threw has ended. */
 export function endingOfThrown(thrown: unknown): Ending {
   return thrown instanceof Refusal
-    ? { outcome: 'refused', reason: thrown.reason, detail: thrown.detail }
+    ? { outcome: 'refused', reason: thrown.reason, detail: thrown.detail, diagnose: thrown.diagnose }
     : { outcome: 'fault', detail: String(thrown) }
 }
 
@@ -99,7 +107,7 @@ function cut(text: string, longest: number): string {
 export function tell(
   attempt: Attempt,
   thrown: unknown,
-  dependencies: Clocks & { readonly onDecision: (decision: Decision) => void },
+  dependencies: Clocks & { readonly onDecision: (decision: Undiagnosed) => void },
 ): void {
   if (typeof thrown === 'object' && thrown !== null && told.has(thrown)) return
   beginTrail(attempt, dependencies, dependencies.onDecision).end(endingOfThrown(thrown))

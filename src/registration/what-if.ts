@@ -1,7 +1,7 @@
 import type { Allocation } from '../allocation/allocate.ts'
 import { attest } from '../attestation/attest.ts'
 import type { Provers } from '../attestation/attestation-kind.ts'
-import type { Decision, Ending, Trail } from '../model/decision.ts'
+import { diagnosed, type Decision, type Ending, type Trail, type Undiagnosed } from '../model/decision.ts'
 import { enrollmentId } from '../model/enrollment.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Clocks } from '../base/time.ts'
@@ -23,10 +23,10 @@ export interface WhatIfDependencies extends Clocks {
  * and no webhook is asked. Only a fault rejects.
  */
 export async function whatIf(request: DeviceRequest, dependencies: WhatIfDependencies): Promise<Decision> {
-  const { promise, resolve } = Promise.withResolvers<Decision>()
+  const { promise, resolve } = Promise.withResolvers<Undiagnosed>()
   const trail = beginTrail(request, dependencies, resolve)
   trail.end(await ending(request, trail, dependencies))
-  return promise
+  return diagnosed(await promise)
 }
 
 async function ending(request: DeviceRequest, trail: Trail, dependencies: WhatIfDependencies): Promise<Ending> {

@@ -21,16 +21,18 @@ export interface Signer {
 }
 
 const prefix = /^SharedAccessSignature /i
-const longest = 4096
+/** Characters that are read. */
+export const longestToken = 4096
+/** The last second of the year 9999, in seconds since 1970: .NET knows no later one, and milliseconds are all beyond. */
+export const latestExpiry = 253_402_300_799
 
-/** Read a token, with or without its prefix; undefined if it is not one. Bounded: longer than 4 KiB is not a token. */
+/**
+ * Read a token, with or without its prefix; undefined if it is not one, and `sasTokenFault` says why. Bounded: longer than 4 KiB
+ * is not a token.
+ */
 export function parseSasToken(text: string): SasToken | undefined {
-  if (text.length > longest) return undefined
-  const fields = new Map<string, string>()
-  for (const field of text.replace(prefix, '').split('&')) {
-    const at = field.indexOf('=')
-    if (at > 0) fields.set(field.slice(0, at).toLowerCase(), field.slice(at + 1))
-  }
+  if (text.length > longestToken) return undefined
+  const fields = tokenFields(text)
   const signedResource = fields.get('sr')
   const signedExpiry = fields.get('se')
   const resource = decode(signedResource)
@@ -38,6 +40,7 @@ export function parseSasToken(text: string): SasToken | undefined {
   const keyName = decode(fields.get('skn') ?? '')
   if (signedResource === undefined || signedExpiry === undefined) return undefined
   if (!resource || !signature || keyName === undefined || !/^\d{1,15}$/.test(signedExpiry)) return undefined
+  if (Number(signedExpiry) > latestExpiry) return undefined
   return {
     signedResource,
     resource,
@@ -47,6 +50,16 @@ export function parseSasToken(text: string): SasToken | undefined {
     expiry: Number(signedExpiry),
     keyName,
   }
+}
+
+/** The fields of a token as they stand in it, by their names in lower case. */
+export function tokenFields(text: string): ReadonlyMap<string, string> {
+  const fields = new Map<string, string>()
+  for (const field of text.replace(prefix, '').split('&')) {
+    const at = field.indexOf('=')
+    if (at > 0) fields.set(field.slice(0, at).toLowerCase(), field.slice(at + 1))
+  }
+  return fields
 }
 
 /** The signature that a holder of `key` makes over this token's resource and expiry. */

@@ -8,6 +8,7 @@ import { refusals, type RefusalReason } from '../../src/model/refusal.ts'
 import { createRoot } from '../fixtures/certificates.ts'
 import { openControlPlane } from '../management/control-plane.ts'
 import { certificates } from './certificates.ts'
+import { mistakes } from './mistakes.ts'
 import { placement } from './placement.ts'
 import { requests } from './requests.ts'
 import { revoked } from './revoked.ts'
@@ -16,7 +17,16 @@ import { tokens } from './tokens.ts'
 import { tpms } from './tpm.ts'
 import { decisionOf, other, type Case, type Told, type World } from './world.ts'
 
-const cases: readonly Case[] = [...requests, ...tokens, ...certificates, ...tpms, ...placement, ...revoked, ...supposed]
+const cases: readonly Case[] = [
+  ...requests,
+  ...tokens,
+  ...mistakes,
+  ...certificates,
+  ...tpms,
+  ...placement,
+  ...revoked,
+  ...supposed,
+]
 
 const folder = await mkdtemp(join(tmpdir(), 'hubward-why-'))
 const hubCa = join(folder, 'hub-ca.pem')
@@ -87,5 +97,6 @@ function assertPublic(text: string, { trackingId, outcome, detail }: Told): void
 
 function assertNoSecret(told: Told): void {
   const written = JSON.stringify({ ...told, remedy: undefined })
-  for (const secret of [other, plane.token, 'sig=', 'BEGIN']) assert.ok(!written.includes(secret), written)
+  for (const secret of [other, plane.token, 'sig=', 'SharedAccessKey=', 'BEGIN'])
+    assert.ok(!written.includes(secret), written)
 }
