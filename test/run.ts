@@ -16,7 +16,7 @@ const suites: Readonly<Record<string, readonly string[]>> = {
   management: ['test/management/**/*.test.ts'],
   why: ['test/why/**/*.test.ts'],
   fuzz: ['test/fuzz/**/*.test.ts'],
-  journeys: ['test/journeys/**/*.test.ts'],
+  journeys: ['test/{journeys,own-kinds}/**/*.test.ts'],
 }
 
 interface Counts {

@@ -151,7 +151,9 @@ function device({ registrationId, policy, named, legacy, service = 'hashed', pre
     allocationPolicy: policy,
     iotHubs: named,
     iotHubHostName: legacy,
-    customAllocationDefinition: { webhookUrl: 'https://code.example/', apiVersion: '2021-10-01' },
+    definitions: {
+      customAllocationDefinition: { webhookUrl: 'https://code.example/', apiVersion: '2021-10-01' },
+    },
     ...written,
   }
   const assignment =

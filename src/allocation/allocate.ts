@@ -1,10 +1,10 @@
 import type { Enrollment } from '../model/enrollment.ts'
 import { Refusal } from '../model/refusal.ts'
-import { isHub, type AllocationPolicyName, type LinkedHub } from '../model/service.ts'
+import { isHub, type LinkedHub } from '../model/service.ts'
 import type { AllocationPolicy, Choice, ToAllocate } from './allocation.ts'
 
-/** The allocation policies that are offered. */
-export type AllocationPolicies = { readonly [name in AllocationPolicyName]?: AllocationPolicy }
+/** The allocation policies that are offered, by their names. */
+export type AllocationPolicies = Readonly<Record<string, AllocationPolicy>>
 
 /** What allocating works with. */
 export interface Allocation {

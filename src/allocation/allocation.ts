@@ -2,6 +2,7 @@ import type { Trail } from '../model/decision.ts'
 import type { Enrollment, InitialTwin } from '../model/enrollment.ts'
 import type { RegistrationId } from '../model/identifiers.ts'
 import type { Json, JsonObject } from '../base/json.ts'
+import type { MemberTree, Members } from '../model/members.ts'
 import type { Registration } from '../model/registration.ts'
 import type { AllocationPolicyName, LinkedHub, ProvisioningService } from '../model/service.ts'
 
@@ -30,6 +31,20 @@ export interface Choice {
   readonly payload?: Json | undefined
 }
 
+/** A member of enrollments that one policy reads. An enrollment that names the policy has to have it; others may. */
+export interface PolicyDefinition {
+  readonly member: string
+  /** Refuses by the member that is wrong. `stored` is what is being replaced: what clients are not shown, they cannot write back. */
+  readonly read: (
+    definition: Members,
+    context: { readonly stored: JsonObject | undefined; readonly allowHttp: boolean },
+  ) => JsonObject
+  /** As clients see it; what is secret of it only where `secrets` says so. */
+  readonly write: (definition: JsonObject, secrets: boolean) => JsonObject
+  /** What queries may name of it. */
+  readonly queried: MemberTree
+}
+
 /**
  * One way of choosing among hubs. `candidates` are linked, permitted by the enrollment, and at least one; a policy that finds
  * none of them fit refuses.
@@ -43,5 +58,7 @@ export interface AllocationPolicy {
    * foresight.
    */
   readonly external: boolean
+  /** What of an enrollment is this policy's own; absent: nothing. */
+  readonly definition?: PolicyDefinition
   readonly choose: (device: ToAllocate, candidates: readonly LinkedHub[]) => Promise<Choice>
 }

@@ -4,6 +4,7 @@ import { Refusal } from '../model/refusal.ts'
 import { isHub, type LinkedHub } from '../model/service.ts'
 import type { Monotonic } from '../base/time.ts'
 import type { AllocationPolicy, Choice, ToAllocate } from './allocation.ts'
+import { customDefinition } from './custom/definition.ts'
 import { allocationRequest } from './custom/request.ts'
 
 /** Put an AllocationRequest to an operator's code; the JSON it answered. Throws CustomFailure. */
@@ -33,6 +34,7 @@ export function customAllocation(parts: CustomAllocation): AllocationPolicy {
     name: 'custom',
     automatic: false,
     external: true,
+    definition: customDefinition,
     choose: async (device, candidates) => {
       try {
         return await asked(device, candidates, parts)
@@ -62,10 +64,10 @@ function spelled(reason: string): string {
 
 async function asked(device: ToAllocate, candidates: readonly LinkedHub[], parts: CustomAllocation): Promise<Choice> {
   const { enrollment, trail } = device
-  const definition = enrollment.customAllocationDefinition
+  const definition = enrollment.definitions?.[customDefinition.member]
   if (!definition) throw new CustomFailure('the enrollment has no customAllocationDefinition')
-  const { asked, ask } = parts.codeAt(definition.webhookUrl)
-  const withPayload = definition.apiVersion !== '2018-09-01-preview'
+  const { asked, ask } = parts.codeAt(String(definition['webhookUrl']))
+  const withPayload = definition['apiVersion'] !== '2018-09-01-preview'
   const began = parts.monotonic()
   const told = (found: string) => trail.note({ step: 'custom', asked, found, milliseconds: parts.monotonic() - began })
   try {

@@ -38,12 +38,12 @@ export function putEnrollment<E extends Enrollment>(
   instance: Instance,
 ): Promise<{ before: E | undefined; after: Enrollment; warnings: readonly string[] }> {
   return untilUndisturbed(async () => {
-    const { store, idScope, clock, rules, kinds } = instance
+    const { store, idScope, clock, rules, kinds, policies } = instance
     const json = bodyObject(body)
     const stored = await kind.records(store).get(idScope, id)
     if (stored && precondition === 'none') throw new Refusal(kind.exists, `${shown(id)} exists and If-Match is absent`)
     demand(precondition, stored, kind.etagMismatch)
-    const draft = kind.read(json, id, { stored, newKey, rules, kinds })
+    const draft = kind.read(json, id, { stored, newKey, rules, kinds, policies })
     const now = timestamp(clock())
     const enrollment: Enrollment = {
       ...draft,

@@ -1,4 +1,3 @@
-import type { MechanismKinds } from '../attestation/attestation-kind.ts'
 import type { Enrollment, EnrollmentGroup, IndividualEnrollment } from '../model/enrollment.ts'
 import { isDeviceId, isRegistrationId, registrationKey } from '../model/identifiers.ts'
 import type { JsonObject } from '../base/json.ts'
@@ -7,8 +6,8 @@ import type { Secret } from '../base/secret.ts'
 import { readAttestation } from './attestation.ts'
 import { readInitialTwin } from './initial-twin.ts'
 import { members, type Members } from '../model/members.ts'
+import type { Offered } from './instance.ts'
 import type { EnrollmentRules } from './rules.ts'
-import { shownUrl } from '../base/shown-url.ts'
 
 /** What writing adds to what was asked for. */
 type Draft<E extends Enrollment> = Omit<E, 'etag' | 'createdDateTimeUtc' | 'lastUpdatedDateTimeUtc'>
@@ -16,16 +15,12 @@ type Draft<E extends Enrollment> = Omit<E, 'etag' | 'createdDateTimeUtc' | 'last
 export type EnrollmentDraft = Draft<IndividualEnrollment> | Draft<EnrollmentGroup>
 
 /** What a request for an enrollment is read against. */
-export interface ReadingContext<E extends Enrollment> {
-  /** The kinds of attestation that are offered. */
-  readonly kinds: MechanismKinds
+export interface ReadingContext<E extends Enrollment> extends Offered {
   /** The record that is being replaced: secrets which the request leaves out are kept from it. */
   readonly stored?: E | undefined
   readonly newKey: () => Secret
   readonly rules: EnrollmentRules
 }
-
-const allocationPolicies = ['hashed', 'geoLatency', 'static', 'custom'] as const
 
 /** An individual enrollment as the request asks for it, under this ID; refuses with the offending member's name. */
 export function readIndividual(
@@ -77,16 +72,14 @@ function readId(body: Members, name: 'registrationId' | 'enrollmentGroupId', id:
 }
 
 /** What individual enrollments and groups have in common. Members that are absent stay absent. */
-function readShared(
-  body: Members,
-  kind: Enrollment['kind'],
-  { kinds, stored, newKey, rules }: ReadingContext<Enrollment>,
-) {
+function readShared(body: Members, kind: Enrollment['kind'], context: ReadingContext<Enrollment>) {
+  const { kinds, policies, stored, newKey } = context
   const attestation = readAttestation(body, kinds, { kind, newKey, ...(stored && { stored: stored.attestation }) })
-  const allocationPolicy = body.oneOf('allocationPolicy', allocationPolicies)
-  const customAllocationDefinition = readCustomAllocation(body, stored, rules)
-  if (allocationPolicy === 'custom' && !customAllocationDefinition) {
-    throw body.refusal('customAllocationDefinition', 'is required by allocationPolicy custom')
+  const allocationPolicy = body.oneOf('allocationPolicy', Object.keys(policies))
+  const definitions = readDefinitions(body, context)
+  const needed = allocationPolicy === undefined ? undefined : policies[allocationPolicy]?.definition?.member
+  if (needed !== undefined && !definitions?.[needed]) {
+    throw body.refusal(needed, `is required by allocationPolicy ${allocationPolicy}`)
   }
   return {
     attestation,
@@ -97,7 +90,7 @@ function readShared(
     reprovisionPolicy: readReprovisionPolicy(body),
     allocationPolicy,
     iotHubs: readHubs(body),
-    customAllocationDefinition,
+    definitions,
     credentialPolicyName: body.text('credentialPolicyName'),
   } as const
 }
@@ -124,24 +117,16 @@ function readHubs(body: Members): readonly string[] | undefined {
   })
 }
 
-function readCustomAllocation(
+/** What policies keep in the enrollment, whichever of them it names: clients write back what they read. */
+function readDefinitions(
   body: Members,
-  stored: Enrollment | undefined,
-  { allowHttpWebhooks }: EnrollmentRules,
-): Enrollment['customAllocationDefinition'] {
-  const definition = body.object('customAllocationDefinition')
-  if (!definition) return undefined
-  const given = definition.text('webhookUrl')
-  if (!given) throw definition.refusal('webhookUrl', 'is required')
-  const kept = stored?.customAllocationDefinition?.webhookUrl
-  const webhookUrl = kept !== undefined && given === shownUrl(kept) ? kept : given
-  const protocols = allowHttpWebhooks ? ['https:', 'http:'] : ['https:']
-  const url = URL.parse(webhookUrl)
-  if (!url || !protocols.includes(url.protocol)) throw definition.refusal('webhookUrl', 'must be an absolute https URL')
-  const apiVersion = definition.text('apiVersion')
-  if (!apiVersion) throw definition.refusal('apiVersion', 'is required')
-  if (!/^\d{4}-\d\d-\d\d(-preview)?$/.test(apiVersion) || apiVersion < '2018-09-01') {
-    throw definition.refusal('apiVersion', 'must be a version from 2018-09-01-preview on')
-  }
-  return { webhookUrl, apiVersion }
+  { policies, stored, rules }: ReadingContext<Enrollment>,
+): Enrollment['definitions'] {
+  const read = Object.values(policies).flatMap(({ definition }) => {
+    const given = definition && body.object(definition.member)
+    if (!given) return []
+    const context = { stored: stored?.definitions?.[definition.member], allowHttp: rules.allowHttpWebhooks }
+    return [[definition.member, definition.read(given, context)] as const]
+  })
+  return read.length === 0 ? undefined : Object.fromEntries(read)
 }

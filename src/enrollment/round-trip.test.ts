@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { mechanismKinds as kinds } from '../../test/fixtures/kinds.ts'
+import { offered } from '../../test/fixtures/kinds.ts'
 import type { EnrollmentGroup, IndividualEnrollment } from '../model/enrollment.ts'
 import { newEtag } from '../model/identifiers.ts'
 import type { Json, JsonObject } from '../base/json.ts'
@@ -17,7 +17,7 @@ const certificates = [
   'MIIBRzCB7QIEAIChsjAKBggqhkjOPQQDAjAuMQswCQYDVQQGEwJERTETMBEGA1UECgwKQWNtZSwgSW5jLjEKMAgGA1UECwwBYTAeFw0yNjExMjMyMTE2NDNaFw00NjExMTgyMTE2NDNaMC4xCzAJBgNVBAYTAkRFMRMwEQYDVQQKDApBY21lLCBJbmMuMQowCAYDVQQLDAFhMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEGZITkV4ZdDdLKGF2PxVIsQiuXltIIURqAv+YTCtQkADYRvxaktczd9ECSkuc5P+aKL6Ww04J98uED/p1yZ24NDAKBggqhkjOPQQDAgNJADBGAiEA1DPCGGPvu2Wp8tOWmXOBJ/4dGI5eM8CnD5CHbKtxHwYCIQDAAVZG70q5MuLOSIq/64LWUN8ndn3rurmygOfyL7m3Kw==',
 ]
 
-const context = { kinds, newKey: () => new Secret(randomBytes(64)), rules: ordinaryRules }
+const context = { ...offered, newKey: () => new Secret(randomBytes(64)), rules: ordinaryRules }
 const optional = <T>(of: fc.Arbitrary<T>) => fc.option(of, { nil: undefined })
 const key = fc.uint8Array({ minLength: 16, maxLength: 64 }).map((bytes) => Buffer.from(bytes).toString('base64'))
 const slot = fc.constantFrom(...certificates).map((certificate) => ({ certificate }))
@@ -79,10 +79,10 @@ test('what is read, shown to a reader without secrets, and written back is the s
     fc.property(enrollment, fc.boolean(), (body, webhookSecrets) => {
       const asked = sent({ ...body, registrationId: 'Unit' })
       const stored = { ...readIndividual(asked, 'unit', context), ...stamps } as IndividualEnrollment
-      const shown = sent(enrollmentJson(stored, kinds, { keys: false, webhookSecrets }))
+      const shown = sent(enrollmentJson(stored, offered, { keys: false, webhookSecrets }))
       const again = { ...readIndividual(shown, 'UNIT', { ...context, stored }), ...stamps } as IndividualEnrollment
       assert.deepEqual(everything(again), everything(stored))
-      assert.deepEqual(sent(enrollmentJson(again, kinds, { keys: false, webhookSecrets })), shown)
+      assert.deepEqual(sent(enrollmentJson(again, offered, { keys: false, webhookSecrets })), shown)
     }),
     { numRuns: 300 },
   )
@@ -96,7 +96,7 @@ test('a group is read and written back in the same way', () => {
       const allocationPolicy = body.allocationPolicy ?? (body.iotHubs?.length ? 'hashed' : undefined)
       const asked = sent({ ...group, allocationPolicy, enrollmentGroupId: 'Line' })
       const stored = { ...readGroup(asked, 'line', context), ...stamps } as EnrollmentGroup
-      const shown = sent(enrollmentJson(stored, kinds, { keys: false, webhookSecrets: true }))
+      const shown = sent(enrollmentJson(stored, offered, { keys: false, webhookSecrets: true }))
       const again = { ...readGroup(shown, 'line', { ...context, stored }), ...stamps } as EnrollmentGroup
       assert.deepEqual(everything(again), everything(stored))
     }),

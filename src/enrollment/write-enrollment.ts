@@ -1,8 +1,7 @@
-import type { MechanismKinds } from '../attestation/attestation-kind.ts'
 import type { Enrollment } from '../model/enrollment.ts'
 import type { JsonObject } from '../base/json.ts'
-import { shownUrl } from '../base/shown-url.ts'
 import { attestationJson } from './attestation.ts'
+import type { Offered } from './instance.ts'
 
 /** What the reader of a record may see of its secrets. */
 export interface Disclosure {
@@ -15,14 +14,13 @@ export interface Disclosure {
 /** An enrollment as clients see it, its members in the service's order; absent members are left out. [service-wire §3.2] */
 export function enrollmentJson(
   enrollment: Enrollment,
-  kinds: MechanismKinds,
+  offered: Offered,
   shown: Disclosure,
   registrationState?: JsonObject,
 ): JsonObject {
-  const { customAllocationDefinition: custom } = enrollment
   return {
     ...identity(enrollment, registrationState),
-    attestation: attestationJson(enrollment.attestation, kinds, shown.keys),
+    attestation: attestationJson(enrollment.attestation, offered.kinds, shown.keys),
     capabilities: enrollment.capabilities,
     iotHubHostName: enrollment.iotHubHostName,
     initialTwin: enrollment.initialTwin && { ...enrollment.initialTwin },
@@ -33,10 +31,17 @@ export function enrollmentJson(
     lastUpdatedDateTimeUtc: enrollment.lastUpdatedDateTimeUtc,
     allocationPolicy: enrollment.allocationPolicy,
     iotHubs: enrollment.iotHubs,
-    customAllocationDefinition:
-      custom && (shown.webhookSecrets ? { ...custom } : { ...custom, webhookUrl: shownUrl(custom.webhookUrl) }),
+    ...definitionsJson(enrollment, offered, shown),
     credentialPolicyName: enrollment.credentialPolicyName,
   }
+}
+
+function definitionsJson({ definitions }: Enrollment, { policies }: Offered, shown: Disclosure): JsonObject {
+  const written = Object.values(policies).flatMap(({ definition }) => {
+    const kept = definition && definitions?.[definition.member]
+    return kept ? [[definition.member, definition.write(kept, shown.webhookSecrets)] as const] : []
+  })
+  return Object.fromEntries(written)
 }
 
 function identity(enrollment: Enrollment, registrationState?: JsonObject): JsonObject {

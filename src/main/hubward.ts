@@ -1,9 +1,7 @@
 import { resolve } from 'node:path'
 import type { Logger } from 'pino'
 import type { Allocation } from '../allocation/allocate.ts'
-import { evenlyWeighted } from '../allocation/evenly-weighted.ts'
-import { lowestLatency } from '../allocation/lowest-latency.ts'
-import { staticConfiguration } from '../allocation/static.ts'
+import type { AllocationPolicy } from '../allocation/allocation.ts'
 import { byType } from '../attestation/attestation-kind.ts'
 import { failureBudget } from '../attestation/failure-budget.ts'
 import { openBundledHub } from '../bundled-hub/bundled-hub.ts'
@@ -53,7 +51,6 @@ import {
   managementEndpoint,
   proxiesOf,
 } from './configured.ts'
-import { customCode } from './custom-code.ts'
 import { connectionMemory } from './connection-memory.ts'
 import { openDoors } from './doors.ts'
 import { keyFetcher } from './fetch-keys.ts'
@@ -63,10 +60,10 @@ import { firstInstance, type FirstInstance } from '../instances/first-instance.t
 import { hubTransport } from './hub-transport.ts'
 import { probeLinks, watchedHubs } from './hub-links.ts'
 import { keepPrivate } from './keep-private.ts'
-import { attestationOffers } from './kinds.ts'
-import { latencySources } from './latency-sources.ts'
+import { allocationOffers, attestationOffers } from './kinds.ts'
 import { auditTrouble, databaseLog, isToldByStore, logDecision } from './log.ts'
 import { administratorToken, openManagement, watchCertificates } from './management.ts'
+import type { AllocationOffer, AttestationOffer } from './offers.ts'
 import { allowedFor } from './outbound.ts'
 import { sampledLog } from './sampled-log.ts'
 
@@ -98,13 +95,22 @@ const amqpLimits: AmqpLimits = {
   idleTimeout: 240_000,
 }
 
+/** What the service is put together from, where that is not what `npm start` takes. */
+export interface Composition {
+  readonly attestation?: readonly AttestationOffer[]
+  readonly allocation?: readonly AllocationOffer[]
+  readonly clocks?: Clocks
+  /** Hears of every step of a placement before the next is taken. */
+  readonly onStep?: RegistrationDependencies['onStep']
+}
+
 /** Put the service together and open it. */
 export async function openHubward(
   configuration: Configuration,
   log: Logger,
-  onStep?: RegistrationDependencies['onStep'],
-  clocks: Clocks = machineClocks,
+  composition: Composition = {},
 ): Promise<Hubward> {
+  const { clocks = machineClocks, onStep } = composition
   const { hubNames, deviceHost, listen } = configuration
   const { clock, monotonic } = clocks
   const data = resolve(configuration.data)
@@ -158,18 +164,26 @@ export async function openHubward(
     budget: failureBudget(configuration.groupTrials, monotonic),
     certificates: certificatePolicy(configuration, log),
   }
-  const attestation = byType(await Promise.all(attestationOffers.map((offer) => offer(attestationParts))))
-  const automatic = {
-    hashed: evenlyWeighted,
-    geoLatency: lowestLatency(latencySources(configuration, ({ hostName }) => guard.latency(hostName))),
-    static: staticConfiguration,
+  const attestation = byType(
+    await Promise.all((composition.attestation ?? attestationOffers).map((offer) => offer(attestationParts))),
+  )
+  const policies: Record<string, AllocationPolicy> = {}
+  const offered = { kinds: attestation, policies }
+  for (const offer of composition.allocation ?? allocationOffers) {
+    const policy = offer({
+      configuration,
+      data,
+      monotonic,
+      latencyOf: ({ hostName }) => guard.latency(hostName),
+      offered: () => offered,
+      others: { ...policies },
+      closing: opened,
+    })
+    policies[policy.name] = policy
   }
   const avoids = configuration.brokenHubs === 'avoid'
-  const custom = opened.adopt(customCode(configuration, data, automatic, attestation, monotonic), (code) =>
-    code.close(),
-  ).policy
   const allocation: Allocation = {
-    policies: { ...automatic, custom },
+    policies,
     broken: ({ hostName }) => (avoids ? guard.broken(hostName) : undefined),
   }
   const measures = metrics({
@@ -222,7 +236,7 @@ export async function openHubward(
   const operators = serviceApi({
     ...clocks,
     store,
-    kinds: attestation,
+    ...offered,
     bearer: dataAuthority(authority),
     admits: (remoteAddress, service) => admitsAddress(service, remoteAddress, 'serviceApi'),
     rules: (service) => ({

@@ -18,7 +18,8 @@ interface Entry {
   readonly iotHubs?: readonly string[] | undefined
   /** The older way to say static with one hub. [service-wire §9.2] */
   readonly iotHubHostName?: string | undefined
-  readonly customAllocationDefinition?: { readonly webhookUrl: string; readonly apiVersion: string } | undefined
+  /** What allocation policies keep in an enrollment, by the member that it stands in, such as `customAllocationDefinition`. */
+  readonly definitions?: Readonly<Record<string, JsonObject>> | undefined
   /** Newer previews; stored and echoed. */
   readonly credentialPolicyName?: string | undefined
   readonly etag: Etag

@@ -30,10 +30,11 @@ export interface ServiceResource {
   readonly etag: Etag
 }
 
-/** `custom` exists at enrollments only. [service-wire §8.1] */
-export type ServiceAllocationPolicy = 'hashed' | 'geoLatency' | 'static'
+/** The name of a policy, as enrollments spell it. */
+export type AllocationPolicyName = string
 
-export type AllocationPolicyName = ServiceAllocationPolicy | 'custom'
+/** What an instance may go by where an enrollment says nothing; other policies exist at enrollments only. [service-wire §8.1] */
+export type ServiceAllocationPolicy = 'hashed' | 'geoLatency' | 'static'
 
 /** What a policy's holder may do. `EnrollmentWrite` contains the two reads below it. [service-wire §1.4] */
 export type Right =

@@ -10,11 +10,13 @@ const configuration = readConfiguration(process.argv.slice(2), {})
 const order = join(configuration.data, 'crash-at')
 rmSync(join(configuration.data, 'connection.env'), { force: true })
 
-const hubward = await openHubward(configuration, openLog(configuration.log), async (step) => {
-  if (ordered() !== step) return
-  rmSync(order)
-  process.kill(process.pid, 'SIGKILL')
-  await new Promise(() => {})
+const hubward = await openHubward(configuration, openLog(configuration.log), {
+  onStep: async (step) => {
+    if (ordered() !== step) return
+    rmSync(order)
+    process.kill(process.pid, 'SIGKILL')
+    await new Promise(() => {})
+  },
 })
 writeConnectionFile(configuration.data, connectionFacts(configuration, hubward))
 

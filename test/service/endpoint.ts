@@ -15,7 +15,7 @@ import { receiveRequest, sendResponse } from '../../src/wire/http.ts'
 import { createRoot } from '../fixtures/certificates.ts'
 import { askHttps, type HttpsAnswer } from '../fixtures/https.ts'
 import { newKey } from '../fixtures/enrollments.ts'
-import { mechanismKinds } from '../fixtures/kinds.ts'
+import { offered } from '../fixtures/kinds.ts'
 import { sasToken } from '../fixtures/sas.ts'
 
 /** The service operations endpoint alone, over real HTTPS on port 443 of its own address, on a new embedded store. */
@@ -89,7 +89,7 @@ export async function openEndpoint(host: string, parts: Partial<ServiceApiParts>
   const notices: string[] = []
   const api = serviceApi({
     store,
-    kinds: mechanismKinds,
+    ...offered,
     clock: Date.now,
     monotonic: Date.now,
     log: {

@@ -9,7 +9,7 @@ import { openLog } from '../../src/main/log.ts'
 // The product as `npm start` runs it, but its wall clock is set by the milliseconds that the file `clock-set-by` says.
 const configuration = readConfiguration(process.argv.slice(2), {})
 const clock = () => Date.now() + setBy()
-const hubward = await openHubward(configuration, openLog(configuration.log), undefined, { ...machineClocks, clock })
+const hubward = await openHubward(configuration, openLog(configuration.log), { clocks: { ...machineClocks, clock } })
 writeConnectionFile(configuration.data, connectionFacts(configuration, hubward))
 
 function setBy(): number {

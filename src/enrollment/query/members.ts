@@ -1,5 +1,5 @@
-import type { MechanismKinds } from '../../attestation/attestation-kind.ts'
 import type { MemberTree } from '../../model/members.ts'
+import type { Offered } from '../instance.ts'
 import type { Path } from './syntax.ts'
 
 const shared: MemberTree = {
@@ -13,20 +13,30 @@ const shared: MemberTree = {
   lastUpdatedDateTimeUtc: 'value',
   allocationPolicy: 'value',
   iotHubs: 'any',
-  customAllocationDefinition: { webhookUrl: 'value', apiVersion: 'value' },
   credentialPolicyName: 'value',
 }
 
-/** What queries may name of enrollments, individual ones and groups, where these kinds of attestation are offered. [service-wire §3.2, §4] */
-export function enrollmentMembers(idMember: 'registrationId' | 'enrollmentGroupId', kinds: MechanismKinds): MemberTree {
+/** What queries may name of enrollments, individual ones and groups, with what is offered to them. [service-wire §3.2, §4] */
+export function enrollmentMembers(
+  idMember: 'registrationId' | 'enrollmentGroupId',
+  { kinds, policies }: Offered,
+): MemberTree {
   const queried = Object.values(kinds).flatMap(({ type, enrollment }) =>
     enrollment.queried ? [[type, enrollment.queried] as const] : [],
+  )
+  const defined = Object.values(policies).flatMap(({ definition }) =>
+    definition ? [[definition.member, definition.queried] as const] : [],
   )
   const own: MemberTree =
     idMember === 'registrationId'
       ? { registrationId: 'value', deviceId: 'value', optionalDeviceInformation: 'any' }
       : { enrollmentGroupId: 'value' }
-  return { ...own, attestation: { type: 'value', ...Object.fromEntries(queried) }, ...shared }
+  return {
+    ...own,
+    attestation: { type: 'value', ...Object.fromEntries(queried) },
+    ...shared,
+    ...Object.fromEntries(defined),
+  }
 }
 
 /** What queries may name of registrations. [service-wire §5] */

@@ -8,6 +8,7 @@ import {
   type IndividualEnrollment,
 } from '../../model/enrollment.ts'
 import { registrationKey } from '../../model/identifiers.ts'
+import type { JsonObject } from '../../base/json.ts'
 import type { Reader, Writer } from '../store.ts'
 import type { EnrollmentRow, Tables } from './schema.ts'
 import { seal, unseal } from './sealed.ts'
@@ -172,5 +173,12 @@ function caReference(name: string): string {
 const columns = ['/attestation/primaryKey', '/attestation/secondaryKey']
 
 function restore<E extends Enrollment>(row: Row): E {
-  return unseal<E>(row, columns)
+  const enrollment = unseal<E & OlderEnrollment>(row, columns)
+  const { customAllocationDefinition } = enrollment
+  return customAllocationDefinition ? { ...enrollment, definitions: { customAllocationDefinition } } : enrollment
+}
+
+/** In 0.1.0 only one allocation policy had a member of its own. */
+interface OlderEnrollment {
+  readonly customAllocationDefinition?: JsonObject
 }

@@ -1,4 +1,4 @@
-import type { MechanismKinds } from '../../attestation/attestation-kind.ts'
+import type { Offered } from '../../enrollment/instance.ts'
 import { enrollmentJson } from '../../enrollment/write-enrollment.ts'
 import type { Json } from '../../base/json.ts'
 import { timestamp, type Timestamp } from '../../base/time.ts'
@@ -57,7 +57,7 @@ export interface Told {
 }
 
 /** Write the line of a call that has ended, or is about to be carried out. */
-export function auditLine({ route, caller, begun, answer, refused, ...call }: Told, kinds: MechanismKinds): AuditLine {
+export function auditLine({ route, caller, begun, answer, refused, ...call }: Told, offered: Offered): AuditLine {
   const ended = refused ? (refused.errorCode >= 500_000 ? 'Failure' : 'ClientError') : 'Success'
   const result = begun ? 'Begun' : ended
   const changes = answer?.changes
@@ -82,7 +82,7 @@ export function auditLine({ route, caller, begun, answer, refused, ...call }: To
   }
 
   function shown(record: Parameters<typeof enrollmentJson>[0] | undefined) {
-    return record && enrollmentJson(record, kinds, { keys: false, webhookSecrets: false })
+    return record && enrollmentJson(record, offered, { keys: false, webhookSecrets: false })
   }
 }
 

@@ -38,7 +38,7 @@ export function enrollmentRoutes<E extends Enrollment>(resource: EnrollmentResou
       run: async ({ request, instance, id, body, caller }) => {
         const precondition = readIfMatch(header(request, 'if-match'))
         const change = await putEnrollment(kind, id, body, precondition, instance)
-        const json = enrollmentJson(change.after, instance.kinds, { ...disclosure(caller), keys: true })
+        const json = enrollmentJson(change.after, instance, { ...disclosure(caller), keys: true })
         return { json, changes: [change], ...warning(change.warnings) }
       },
     },
@@ -51,7 +51,7 @@ export function enrollmentRoutes<E extends Enrollment>(resource: EnrollmentResou
       run: async (call) => {
         const enrollment = await getEnrollment(kind, call.id, call.instance)
         const state = await resource.registrationState(enrollment, call)
-        return { json: enrollmentJson(enrollment, call.instance.kinds, disclosure(call.caller), state) }
+        return { json: enrollmentJson(enrollment, call.instance, disclosure(call.caller), state) }
       },
     },
     {
@@ -108,10 +108,10 @@ export function enrollmentRoutes<E extends Enrollment>(resource: EnrollmentResou
     const shown = disclosure(caller)
     return {
       name: root,
-      members: enrollmentMembers(of.kind.idMember, instance.kinds),
+      members: enrollmentMembers(of.kind.idMember, instance),
       slice: (slice) => records.slice(instance.idScope, slice),
       keyOf: (enrollment) => registrationKey(enrollmentId(enrollment)),
-      json: (enrollment) => enrollmentJson(enrollment, instance.kinds, shown),
+      json: (enrollment) => enrollmentJson(enrollment, instance, shown),
     }
   }
 }

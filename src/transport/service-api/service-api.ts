@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { MechanismKinds } from '../../attestation/attestation-kind.ts'
+import type { Offered } from '../../enrollment/instance.ts'
 import type { EnrollmentRules } from '../../enrollment/rules.ts'
 import { ordinaryRules } from '../../enrollment/rules.ts'
 import { toAsciiJson } from '../../base/json.ts'
@@ -20,10 +20,8 @@ import { registrations } from './registrations.ts'
 import { largestBody, readApiVersion, readBody } from './request.ts'
 import { findRoute, idOf, segmentsOf, type Answer, type Route } from './route.ts'
 
-export interface ServiceApiParts extends Clocks {
+export interface ServiceApiParts extends Clocks, Offered {
   readonly store: Store
-  /** The kinds of attestation that are offered. */
-  readonly kinds: MechanismKinds
   readonly log: {
     readonly audit: (line: AuditLine) => void
     /** What an operator should know of a call that was answered. */
@@ -53,7 +51,7 @@ const families = new Set(routes.map(({ path }) => path[0]))
  * it is given and never rejects. [service-wire §1-7]
  */
 export function serviceApi(parts: ServiceApiParts): HttpApi {
-  const { clock, monotonic, log, store, kinds } = parts
+  const { clock, monotonic, log, store } = parts
   const owed = owedUsage(store)
   return {
     largestBody,
@@ -70,9 +68,9 @@ export function serviceApi(parts: ServiceApiParts): HttpApi {
       try {
         const answer = await answerTo(request, call, { ...parts, owed }, (route) => {
           if (!isAudited(route.operationName) || !parts.intend) return
-          if (!parts.intend(auditLine({ ...call, ...moments(), begun: true }, kinds))) throw auditUnavailable()
+          if (!parts.intend(auditLine({ ...call, ...moments(), begun: true }, parts))) throw auditUnavailable()
         })
-        log.audit(auditLine({ ...call, ...moments(), answer }, kinds))
+        log.audit(auditLine({ ...call, ...moments(), answer }, parts))
         if (answer.notice) log.notice(answer.notice, call.trackingId)
         return success(answer, call.trackingId)
       } catch (error) {
@@ -80,7 +78,7 @@ export function serviceApi(parts: ServiceApiParts): HttpApi {
         tellFailure(request.peer.standing, error)
         const { errorCode, status, json } = errorBody(error, { trackingId: call.trackingId, now: clock() })
         const detail = error instanceof Refusal ? error.message : 'a fault, see the log'
-        log.audit(auditLine({ ...call, ...moments(), refused: { errorCode, detail } }, kinds))
+        log.audit(auditLine({ ...call, ...moments(), refused: { errorCode, detail } }, parts))
         return failure(error, status, errorCode, json, call.trackingId)
       }
     },
@@ -100,7 +98,7 @@ async function answerTo(
   parts: ServiceApiParts & { readonly owed: Owed },
   intend: (route: Route) => void,
 ): Promise<Answer> {
-  const { clock, kinds, rules = ordinaryRules, acceptAnyApiVersion = true } = parts
+  const { clock, kinds, policies, rules = ordinaryRules, acceptAnyApiVersion = true } = parts
   const segments = segmentsOf(request.path)
   if (!segments) throw new Refusal('PathUnknown', 'the path cannot be decoded')
   const route = findRoute(routes, request.method, segments)
@@ -122,7 +120,7 @@ async function answerTo(
 
   const bill = metered(parts, service, `${route.operationName} ${route.type}`, clock)
   const decided = typeof rules === 'function' ? rules(service) : rules
-  const instance = { idScope: service.idScope, store: bill.store, clock, kinds, rules: decided }
+  const instance = { idScope: service.idScope, store: bill.store, clock, kinds, policies, rules: decided }
   intend(route)
   const answer = await route.run({ request, caller, instance, id: call.id, body })
   await bill.settle(answer.operations ?? 1)

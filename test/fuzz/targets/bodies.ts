@@ -5,6 +5,7 @@ import type * as keyModule from '../../../src/attestation/symmetric-key-mechanis
 import type * as tpmClaimModule from '../../../src/attestation/tpm-claim.ts'
 import type * as tpmModule from '../../../src/attestation/tpm-mechanism.ts'
 import type * as x509Module from '../../../src/attestation/x509-mechanism.ts'
+import type * as definitionModule from '../../../src/allocation/custom/definition.ts'
 import type * as customModule from '../../../src/allocation/custom.ts'
 import type * as bulkModule from '../../../src/enrollment/bulk.ts'
 import type * as initialTwinModule from '../../../src/enrollment/initial-twin.ts'
@@ -73,7 +74,14 @@ async function enrollment(load: Load): Promise<Target> {
     mechanismKind({ type: 'x509', enrollment: x509Enrollment }),
     mechanismKind({ type: 'tpm', enrollment: tpmEnrollment }),
   ])
-  const context = { kinds, newKey: () => new Secret(Buffer.alloc(32)), rules: ordinaryRules }
+  const { customDefinition } = await load<typeof definitionModule>('allocation/custom/definition.ts')
+  const policies = {
+    hashed: { name: 'hashed' },
+    geoLatency: { name: 'geoLatency' },
+    static: { name: 'static' },
+    custom: { name: 'custom', definition: customDefinition },
+  }
+  const context = { kinds, policies, newKey: () => new Secret(Buffer.alloc(32)), rules: ordinaryRules }
   const when = '2026-01-01T00:00:00.0000000Z'
   return {
     name: 'enrollment',
@@ -114,7 +122,7 @@ async function enrollment(load: Load): Promise<Target> {
         if (!draft) continue
         const dates = { etag: 'e', createdDateTimeUtc: when, lastUpdatedDateTimeUtc: when }
         const record = { ...draft, ...dates } as Parameters<typeof enrollmentJson>[0]
-        JSON.stringify(enrollmentJson(record, kinds, { keys: true, webhookSecrets: true }))
+        JSON.stringify(enrollmentJson(record, { kinds, policies }, { keys: true, webhookSecrets: true }))
       }
     },
   }
@@ -203,7 +211,8 @@ async function webhookAnswer(load: Load): Promise<Target> {
   const { parseJson } = await load<Parsing>('base/json.ts')
   const { Refusal } = await load<Refusals>('model/refusal.ts')
   const hub = { hostName: 'hub.example' }
-  const enrollment = { etag: '', customAllocationDefinition: { webhookUrl: 'https://w', apiVersion: '2021-10-01' } }
+  const customAllocationDefinition = { webhookUrl: 'https://w', apiVersion: '2021-10-01' }
+  const enrollment = { etag: '', definitions: { customAllocationDefinition } }
   return {
     name: 'webhook-answer',
     dictionary: ['"iotHubHostName":"hub.example"', '"initialTwin":', '"payload":', '"properties":{"desired":'],
