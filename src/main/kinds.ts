@@ -10,7 +10,7 @@ import { customCode } from './custom-code.ts'
 import { latencySources } from './latency-sources.ts'
 import type { AllocationOffer, AttestationOffer } from './offers.ts'
 
-// What the service is made of: a new kind is a file of its own and a line here. docs/adding.md walks through one of each.
+// What the service is made of: a new kind is a file of its own and a line here. docs/adding.md walks through it.
 
 /** The kinds of attestation that are offered, in the order in which they are tried. */
 export const attestationOffers: readonly AttestationOffer[] = [
