@@ -1,6 +1,10 @@
 import { createHash } from 'node:crypto'
-import type { Json } from '../base/json.ts'
+import { kindOf, type Json } from '../base/json.ts'
 import { Refusal } from '../model/refusal.ts'
+import type { Members } from '../model/members.ts'
+import { publicOfText, type KeyRole } from '../wire/tpm/key-forms.ts'
+import { MalformedTpmStructure } from '../wire/tpm/reader.ts'
+import { parseStorageKey } from '../wire/tpm/storage-key.ts'
 import { askStorageRootKey, askToken, readTpmOpening } from '../wire/amqp/sasl-tpm.ts'
 import { claimOf, type Claim, type Credential } from './attestation.ts'
 import type { ClaimWords, SaslWords } from './attestation-kind.ts'
@@ -40,15 +44,15 @@ function isOfTpm(claim: Claim): claim is TpmClaim {
 /** The member `tpm` of a register body. [device-wire §1.4] */
 export const tpmMember: ClaimWords = {
   read: ({ endorsementKey, storageRootKey }) =>
-    tpmClaim({ endorsementKey: base64(endorsementKey), storageRootKey: base64(storageRootKey) }),
+    tpmClaim({
+      endorsementKey: sentKey(endorsementKey, 'endorsement key'),
+      storageRootKey: sentKey(storageRootKey, 'storage root key'),
+    }),
   suppose: (member) => {
-    const endorsementKey = Buffer.from(member.text('endorsementKey') ?? '', 'base64')
+    const endorsementKey = readTpmKey(member, 'endorsementKey')
+    if (!endorsementKey) throw member.refusal('endorsementKey', 'is required')
     // Both are storage keys: one stands for the other where only the form of it matters.
-    const storageRootKey = member.text('storageRootKey')
-    return tpmClaim({
-      endorsementKey,
-      storageRootKey: storageRootKey === undefined ? endorsementKey : Buffer.from(storageRootKey, 'base64'),
-    })
+    return tpmClaim({ endorsementKey, storageRootKey: readTpmKey(member, 'storageRootKey') ?? endorsementKey })
   },
 }
 
@@ -72,11 +76,31 @@ export const tpmSasl: SaslWords = {
   },
 }
 
-const base64Shape = /^[A-Za-z0-9+/]*={0,2}$/
+/** The key in a member of an operator's request, as TPM2B_PUBLIC; undefined if it is absent. Refuses what is no key, by name. */
+export function readTpmKey(member: Members, name: 'endorsementKey' | 'storageRootKey'): Buffer | undefined {
+  const text = member.text(name)
+  if (!text) return undefined
+  try {
+    return parseStorageKey(publicOfText(text, name === 'endorsementKey' ? 'endorsement key' : 'storage root key')).bytes
+  } catch (error) {
+    if (!(error instanceof MalformedTpmStructure)) throw error
+    throw member.refusal(
+      name,
+      `is no TPM2B_PUBLIC of an RSA storage key, nor what it can be read from: ${error.message}`,
+    )
+  }
+}
 
-function base64(value: Json | undefined): Buffer {
-  if (typeof value === 'string' && base64Shape.test(value)) return Buffer.from(value, 'base64')
-  throw new Refusal('BodyMalformed', 'the TPM keys are not base64')
+/** TPM2B_PUBLIC, or what it can be read from; whether a TPM could have such a key is looked at later. */
+function sentKey(value: Json | undefined, role: KeyRole): Buffer {
+  if (typeof value !== 'string') throw new Refusal('BodyMalformed', `the ${role} in tpm is ${kindOf(value)}, not text`)
+  try {
+    return publicOfText(value, role)
+  } catch (error) {
+    if (!(error instanceof MalformedTpmStructure)) throw error
+    const reason = role === 'endorsement key' ? 'EndorsementKeyMalformed' : 'StorageRootKeyMalformed'
+    throw new Refusal(reason, `the ${role}: ${error.message}`)
+  }
 }
 
 function digest(key: Buffer): string {

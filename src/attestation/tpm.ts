@@ -1,11 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { registrationKey } from '../model/identifiers.ts'
-import { Refusal, type RefusalReason } from '../model/refusal.ts'
+import { Refusal } from '../model/refusal.ts'
 import { sameBytes, Secret } from '../base/secret.ts'
 import type { Clocks } from '../base/time.ts'
 import { expectedSignature } from '../wire/sas-token.ts'
 import { authenticationKey } from '../wire/tpm/authentication-key.ts'
 import { longestHmacKey } from '../wire/tpm/hmac-key.ts'
+import { publicOfBytes } from '../wire/tpm/key-forms.ts'
 import { MalformedTpmStructure } from '../wire/tpm/reader.ts'
 import { parseStorageKey, type StorageKey } from '../wire/tpm/storage-key.ts'
 import { rootKeysKept, type Store } from '../store/store.ts'
@@ -198,11 +199,12 @@ function sentKeys(credential: Credential): SentKeys {
   return read
 }
 
-function readKey(bytes: Buffer, reason: RefusalReason): StorageKey {
+function readKey(bytes: Buffer, reason: 'EndorsementKeyMalformed' | 'StorageRootKeyMalformed'): StorageKey {
+  const role = reason === 'EndorsementKeyMalformed' ? 'endorsement key' : 'storage root key'
   try {
-    return parseStorageKey(bytes)
+    return parseStorageKey(publicOfBytes(bytes, role))
   } catch (error) {
-    if (error instanceof MalformedTpmStructure) throw new Refusal(reason, error.message)
+    if (error instanceof MalformedTpmStructure) throw new Refusal(reason, `the ${role}: ${error.message}`)
     throw error
   }
 }

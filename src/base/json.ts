@@ -11,6 +11,14 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** What a value is, in words that an operator reads. */
+export function kindOf(value: Json | undefined): string {
+  if (value === undefined) return 'absent'
+  if (value === null) return 'null'
+  if (typeof value === 'object') return isJsonObject(value) ? 'an object' : 'a list'
+  return { string: 'text', number: 'a number', boolean: 'true or false' }[typeof value as 'string']
+}
+
 /** Levels of objects and lists in a JSON text that is read: as many as the cloud's own reader takes, and less than any stack. */
 export const deepestJson = 64
 

@@ -3,7 +3,8 @@ import type { Challenge, Claim } from '../attestation/attestation.ts'
 import { isJsonObject, toAsciiJson, type Json, type JsonObject } from '../base/json.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Operation, OperationResult, Registration, Substatus } from '../model/registration.ts'
-import { jsonFault, parseJson } from '../base/json.ts'
+import { jsonFault, kindOf, parseJson } from '../base/json.ts'
+import { quoted } from '../base/printable.ts'
 
 /** What a register body may say. [device-wire §1.4] */
 export interface RegisterBody {
@@ -18,8 +19,8 @@ export function readRegisterBody(bytes: Buffer, kinds: ClaimKinds): RegisterBody
   const text = bytes.toString('utf8').trim()
   if (text === '') return {}
   const body = parseJson(text)
-  if (body === undefined) throw new Refusal('BodyMalformed', `the register body ${jsonFault(text)}`)
-  if (!isJsonObject(body)) throw new Refusal('BodyMalformed', 'the register body is not a JSON object')
+  if (body === undefined) throw new Refusal('BodyMalformed', `the register body ${jsonFaultIn(text)}`)
+  if (!isJsonObject(body)) throw new Refusal('BodyMalformed', `the register body is ${kindOf(body)}, not a JSON object`)
   const { registrationId, payload } = body
   return {
     registrationId: optionalText(registrationId, 'registrationId'),
@@ -34,7 +35,9 @@ export type ClaimKinds = Readonly<Record<string, Pick<AttestationKind, 'type' | 
 function readClaim(body: JsonObject, kinds: ClaimKinds): Claim | undefined {
   for (const { type, claim } of Object.values(kinds)) {
     const member = body[type]
-    if (claim && isJsonObject(member)) return claim.read(member)
+    if (!claim || member === undefined || member === null) continue
+    if (isJsonObject(member)) return claim.read(member)
+    throw new Refusal('BodyMalformed', `the ${type} in the register body is ${kindOf(member)}, not an object`)
   }
   return undefined
 }
@@ -108,5 +111,26 @@ function substatusFor(substatus: Substatus, apiVersion: string): Substatus {
 function optionalText(value: Json | undefined, member: string): string | undefined {
   if (value === undefined || value === null) return undefined
   if (typeof value === 'string') return value
-  throw new Refusal('BodyMalformed', `${member} is not text`)
+  throw new Refusal('BodyMalformed', `the ${member} in the register body is ${kindOf(value)}, not text`)
+}
+
+/** Where a text stops being JSON, as far as the engine tells, with a little of what stands there. */
+function jsonFaultIn(text: string): string {
+  const fault = jsonFault(text)
+  return fault === 'is not JSON' ? `${fault}: ${placeOfFault(text)}` : fault
+}
+
+function placeOfFault(text: string): string {
+  try {
+    JSON.parse(text)
+  } catch (error) {
+    const said = String(error)
+    const [, position] = /at position (\d+)/.exec(said) ?? []
+    if (position !== undefined) {
+      return `${quoted(text.slice(Number(position), Number(position) + 24))} at character ${position}`
+    }
+    const [, token] = /Unexpected token '(.+?)', /su.exec(said) ?? []
+    if (token !== undefined) return `an unexpected ${quoted(token)}`
+  }
+  return 'it ends too early'
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { generateKeyPairSync } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import { connectionMembers, startService, type Service } from '../fixtures/service.ts'
 import { startSoftwareTpm } from './software-tpm.ts'
@@ -143,6 +143,17 @@ test('a device that does not repeat its keys with the token, as IoT Edge, gets i
     headers: { authorization: signed },
   })
   assert.equal(poll.status, 200)
+})
+
+test('a TPM is challenged whose key was enrolled as PEM, and the service API shows what SDKs send', async () => {
+  const n = device.endorsementKey.subarray(-256).toString('base64url')
+  const key = createPublicKey({ key: { kty: 'RSA', n, e: 'AQAB' }, format: 'jwk' })
+  const pem = key.export({ type: 'spki', format: 'pem' })
+  const attestation = { type: 'tpm', tpm: { endorsementKey: pem } }
+  const enrolled = await service.operate('PUT', '/enrollments/from-pem', { registrationId: 'from-pem', attestation })
+  const { tpm } = enrolled.json()['attestation'] as { tpm: { endorsementKey: string } }
+  assert.equal(tpm.endorsementKey, keysOf(device).endorsementKey)
+  assert.equal((await register('from-pem', keysOf(device))).status, 401)
 })
 
 test('nothing of all this was a fault', () => {

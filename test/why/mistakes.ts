@@ -58,6 +58,14 @@ export const mistakes: readonly Case[] = [
     says: /its se is 3600, which looks like a lifetime/,
     attempt: async (world, id) => register(world, id, withKey(world, id, await enroll(world, id), { expiry: 3600 })),
   },
+  ...badBodies([
+    ['a body that ends too early', '{"registrationId":', /^the register body is not JSON: it ends too early$/],
+    ['a body with a stray word', '{"payload": yes}', /^the register body is not JSON: an unexpected "y"$/],
+    ['a body that is a list', '[]', /^the register body is a list, not a JSON object$/],
+    ['a number for the ID', '{"registrationId":7}', /^the registrationId in the register body is a number, not text$/],
+    ['text for the TPM', '{"tpm":"AToAAQ"}', /^the tpm in the register body is text, not an object$/],
+    ['no key of the TPM', '{"tpm":{}}', /^the endorsement key in tpm is absent, not text$/],
+  ]),
   ...wrongKeyOfOwn([
     [
       'the text of the key',
@@ -162,6 +170,18 @@ function foreign(variants: Variants<(sent: Pick<Sent, 'scope' | 'id'>) => string
     attempt: async (world, id) => {
       const key = await enroll(world, id)
       return register(world, id, withKey(world, id, key, {}, make({ scope: world.service.idScope, id })))
+    },
+  }))
+}
+
+function badBodies(bodies: readonly (readonly [when: string, body: string, says: RegExp])[]): Case[] {
+  return bodies.map(([when, body, says]) => ({
+    reason: 'BodyMalformed',
+    when,
+    says,
+    attempt: async (world, id) => {
+      const { headers } = withKey(world, id, await enroll(world, id))
+      return register(world, id, { headers: { ...headers, 'content-type': 'application/json' }, body })
     },
   }))
 }

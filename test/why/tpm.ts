@@ -8,12 +8,12 @@ const replaced = newChip()
 export const tpms: readonly Case[] = [
   {
     reason: 'EndorsementKeyMalformed',
-    says: /./,
+    says: /^the endorsement key: the size says 282 bytes, 198 follow$/,
     attempt: (world, id) => show(world, id, { ...chip, endorsementKey: chip.endorsementKey.subarray(0, 200) }),
   },
   {
     reason: 'StorageRootKeyMalformed',
-    says: /./,
+    says: /^the storage root key: the size says \d+ bytes, 4 follow$/,
     attempt: (world, id) => show(world, id, { ...chip, storageRootKey: Buffer.from('no key') }),
   },
   {
