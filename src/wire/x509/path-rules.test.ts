@@ -169,7 +169,10 @@ test('an issuer says that it is a CA and may sign certificates', () => {
     const noSigner = 'its key usage has no keyCertSign'
     expect(look, { extensions: [keyUsage('02')] }, not(noSigner))
     const cannotSign = { extensions: [basicConstraints(true), keyUsage('82')] }
-    expect(look, cannotSign, ['wrong-key-usage', new RegExp(`is not a CA: ${noSigner}$`)])
+    expect(look, cannotSign, [
+      'wrong-key-usage',
+      new RegExp(`is a CA that issued the certificate below it but may not: ${noSigner}$`),
+    ])
     expect(look, { extensions: [extension('2.5.29.17', sequence())] }, not('it has no basic constraints'))
   }
 })

@@ -18,7 +18,7 @@ export interface Fleet extends AsyncDisposable {
   /** A device of the group, enrolled by it or not yet. */
   readonly device: (registrationId: string) => Device
   readonly register: (registrationId: string) => Promise<HttpsAnswer>
-  /** Registers it and waits for its hub; fails if it gets none. */
+  /** Registers it and waits for its hub and for the record of that; fails if it gets none. */
   readonly provision: (registrationId: string) => Promise<void>
   readonly lookup: (registrationId: string) => Promise<HttpsAnswer>
   /** The decision records of a device, as text. */
@@ -38,10 +38,13 @@ export async function openFleet(network: string): Promise<Fleet> {
   const ask = (method: string, registrationId: string, action: string) => {
     const authorization = device(registrationId).token()
     const path = `/${service.idScope}/registrations/${registrationId}${action}?api-version=2019-03-31`
-    return service.https({ method, path, body: { registrationId }, headers: { authorization } })
+    const body = method === 'GET' ? undefined : { registrationId }
+    return service.https({ method, path, body, headers: { authorization } })
   }
   const register = (registrationId: string) => ask('PUT', registrationId, '/register')
   const lookup = (registrationId: string) => ask('POST', registrationId, '')
+  const why = async (registrationId: string) =>
+    (await plane.call('GET', plane.path('hubward', `/decisions?registrationId=${registrationId}`))).text
   return {
     plane,
     enrolled,
@@ -50,11 +53,17 @@ export async function openFleet(network: string): Promise<Fleet> {
     lookup,
     provision: async (registrationId) => {
       let answer = await register(registrationId)
+      const { operationId } = answer.json()
       for (let polls = 0; answer.json()['status'] === 'assigning' && polls < 100; polls++) {
         await wait(100)
-        answer = await lookup(registrationId)
+        answer = await ask('GET', registrationId, `/operations/${String(operationId)}`)
       }
       assert.equal(answer.json()['status'], 'assigned', answer.text)
+      // Decision records are written a little after the answer; a fault that comes before that holds them back.
+      for (let asked = 0; !(await why(registrationId)).includes('assigned'); asked++) {
+        assert.ok(asked < 100, `${registrationId} has a record of its assignment`)
+        await wait(100)
+      }
     },
     enroll: async (registrationId) => {
       const { HostName = '', ...policy } = connectionMembers(service.serviceConnectionString)
@@ -68,8 +77,7 @@ export async function openFleet(network: string): Promise<Fleet> {
       if (answer.status === 200) enrolled.set(registrationId, answer.json()['etag'])
       return answer
     },
-    why: async (registrationId) =>
-      (await plane.call('GET', plane.path('hubward', `/decisions?registrationId=${registrationId}`))).text,
+    why,
     [Symbol.asyncDispose]: () => plane[Symbol.asyncDispose](),
   }
 }
