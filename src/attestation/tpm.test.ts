@@ -16,6 +16,8 @@ import { unlimitedBudget } from './failure-budget.ts'
 import { tpm } from './tpm.ts'
 import { tpmClaim } from './tpm-claim.ts'
 import type { TpmMechanism } from './tpm-mechanism.ts'
+import { asIdScope, asRegistrationId, asTimestamp } from '../../test/fixtures/identifiers.ts'
+import { asPresented } from '../../test/fixtures/shapes.ts'
 
 const hour = 3600 * 1000
 const start = Date.UTC(2026, 1, 3, 4, 30)
@@ -67,9 +69,9 @@ test('whoever asks for challenges under made-up root keys does not push out the 
   await kind.remember?.({ ...attempt, evidence: proof.evidence })
   for (let round = 0; round < 6; round++) await challenge(newChip().storageRootKey)
   await kind.individual(attempt, mechanism(device))
-  assert.equal((await store.rootKeys.of('0neA', registrationId)).length, 4)
+  assert.equal((await store.rootKeys.of(asIdScope('0neA'), registrationId)).length, 4)
   await kind.remember?.({ ...attempt, evidence: proof.evidence })
-  assert.equal((await store.rootKeys.of('0neA', registrationId)).length, 1)
+  assert.equal((await store.rootKeys.of(asIdScope('0neA'), registrationId)).length, 1)
 })
 
 test('a nonce is good in its own hour and the next, and refused after that', async () => {
@@ -113,7 +115,7 @@ test('a nonce belongs to one registration, one ID scope and one service', async 
   await refuses('NonceInvalid', prove(signedFor('0neB/registrations/dev-01'), at, { idScope: '0neB' }))
   const foreign = tpm(store, at, new Secret(Buffer.alloc(32, 8)), unlimitedBudget)
   await refuses('NonceInvalid', foreign.individual(presented({ kind: 'token', token }), mechanism(device)))
-  await prove(signedFor('0neA/registrations/DEV-01'), at, { registrationId: 'DEV-01' })
+  await prove(signedFor('0neA/registrations/DEV-01'), at, { registrationId: asRegistrationId('DEV-01') })
 })
 
 test('a nonce belongs to one endorsement key', async () => {
@@ -189,22 +191,22 @@ function mechanism({ endorsementKey }: Chip): TpmMechanism {
 }
 
 function presented(credential: Credential, { registrationId = 'dev-01', idScope = '0neA' } = {}): Presented {
-  return {
+  return asPresented({
     credential,
-    registrationId,
+    registrationId: asRegistrationId(registrationId),
     service: {
-      idScope,
+      idScope: asIdScope(idScope),
       name: 'test',
       hostNames: ['dps.example.net'],
       allocationPolicy: 'hashed',
-      createdDateTimeUtc: '2026-01-01T00:00:00.0000000Z',
+      createdDateTimeUtc: asTimestamp('2026-01-01T00:00:00.0000000Z'),
     },
     apiVersion: '2019-03-31',
     protocol: 'Http',
     trackingId: 'test',
     remoteAddress: '127.0.0.1',
     trail: { note: () => undefined, end: () => undefined },
-  }
+  })
 }
 
 function clockAt(moment: number): Clocks {

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, mock, test } from 'node:test'
+import type { RegistrationId } from '../model/identifiers.ts'
 import { createRoot, createSelfSigned } from '../../test/fixtures/certificates.ts'
 import { testClocks } from '../../test/fixtures/clocks.ts'
 import { newChip } from '../../test/fixtures/tpm-chip.ts'
@@ -21,6 +22,8 @@ import { symmetricKey } from './symmetric-key.ts'
 import { tpm } from './tpm.ts'
 import { tpmClaim } from './tpm-claim.ts'
 import { x509 } from './x509.ts'
+import { asEtag, asIdScope, asRegistrationId, asTimestamp } from '../../test/fixtures/identifiers.ts'
+import { asPresented } from '../../test/fixtures/shapes.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'hubward-unproven-'))
 const store = openSqliteStore(directory)
@@ -29,8 +32,14 @@ after(async () => {
   rmSync(directory, { recursive: true })
 })
 
-const idScope = '0ne00000001'
-const service = { idScope, name: 's', hostNames: [], allocationPolicy: 'hashed', createdDateTimeUtc: '2026' } as const
+const idScope = asIdScope('0ne00000001')
+const service = {
+  idScope,
+  name: 's',
+  hostNames: [],
+  allocationPolicy: 'hashed',
+  createdDateTimeUtc: asTimestamp('2026'),
+} as const
 const secret = (byte: number) => new Secret(Buffer.alloc(32, byte))
 const symmetric = { type: 'symmetricKey', primaryKey: secret(1), secondaryKey: secret(2) } as const
 const chip = newChip()
@@ -51,14 +60,14 @@ const states: Readonly<Record<string, { readonly attestation?: AttestationMechan
   tpm: { attestation: endorsed },
   'tpm, disabled': { attestation: endorsed, disabled: true },
 }
-const idOf = (state: string) => state.replaceAll(/\W+/g, '-')
+const idOf = (state: string) => asRegistrationId(state.replaceAll(/\W+/g, '-'))
 
 const entry = (attestation: AttestationMechanism, disabled = false) => ({
   attestation,
   provisioningStatus: disabled ? ('disabled' as const) : ('enabled' as const),
-  etag: 'e',
-  createdDateTimeUtc: '2026',
-  lastUpdatedDateTimeUtc: '2026',
+  etag: asEtag('e'),
+  createdDateTimeUtc: asTimestamp('2026'),
+  lastUpdatedDateTimeUtc: asTimestamp('2026'),
 })
 
 await store.transact((write) => {
@@ -66,12 +75,16 @@ await store.transact((write) => {
   for (const [state, { attestation, disabled }] of Object.entries(states)) {
     if (!attestation) continue
     const registrationId = idOf(state)
-    write.enrollments.create(idScope, { kind: 'individual', registrationId, ...entry(attestation, disabled) })
+    write.enrollments.create(idScope, {
+      kind: 'individual',
+      registrationId: asRegistrationId(registrationId),
+      ...entry(attestation, disabled),
+    })
   }
 })
 
 /** A stranger's credentials; each kind is answered in one way. */
-const credentials: Readonly<Record<string, (registrationId: string) => Promise<Credential>>> = {
+const credentials: Readonly<Record<string, (registrationId: RegistrationId) => Promise<Credential>>> = {
   token: async (registrationId) => ({ kind: 'token', token: falseToken(registrationId) }),
   'token and TPM keys': async (registrationId) => {
     return { kind: 'token', token: falseToken(registrationId), claim: tpmClaim(newChip()) }
@@ -126,8 +139,12 @@ test('beyond the budget, a guessed name is answered 429 whatever is enrolled, an
   const own = { kind: 'token', token: tokenBy(symmetric.primaryKey, idOf('symmetric key')) } as const
   assert.equal((await attest(presented(idOf('symmetric key'), own), poor, store)).is, 'attested')
   const derived = new Secret(secret(100).hmac('member'))
-  const member = { kind: 'token', token: tokenBy(derived, 'member') } as const
-  assert.equal((await attest(presented('member', member), poor, store)).is, 'attested', 'its registration is known')
+  const member = { kind: 'token', token: tokenBy(derived, asRegistrationId('member')) } as const
+  assert.equal(
+    (await attest(presented(asRegistrationId('member'), member), poor, store)).is,
+    'attested',
+    'its registration is known',
+  )
 })
 
 function kinds(trialsPerSecond: number): Provers {
@@ -154,18 +171,18 @@ async function enrollGroups(): Promise<void> {
     }
     write.enrollments.create(idScope, { kind: 'group', enrollmentGroupId: 'issued', ...entry(issuing) })
     write.registrations.put(idScope, {
-      registrationId: 'member',
+      registrationId: asRegistrationId('member'),
       enrollmentGroupId: 'g-0',
       attestationType: 'symmetricKey',
       status: 'assigned',
-      createdDateTimeUtc: '2026',
-      lastUpdatedDateTimeUtc: '2026',
-      etag: 'e',
+      createdDateTimeUtc: asTimestamp('2026'),
+      lastUpdatedDateTimeUtc: asTimestamp('2026'),
+      etag: asEtag('e'),
     })
   })
 }
 
-async function refused(registrationId: string, credential: Credential, offered: Provers) {
+async function refused(registrationId: RegistrationId, credential: Credential, offered: Provers) {
   const counted = mock.method(Secret.prototype, 'hmac')
   try {
     await attest(presented(registrationId, credential), offered, store)
@@ -178,8 +195,8 @@ async function refused(registrationId: string, credential: Credential, offered: 
   throw new Error(`${registrationId} was let in`)
 }
 
-function presented(registrationId: string, credential: Credential): Presented {
-  return {
+function presented(registrationId: RegistrationId, credential: Credential): Presented {
+  return asPresented({
     service,
     registrationId,
     credential,
@@ -188,14 +205,14 @@ function presented(registrationId: string, credential: Credential): Presented {
     trackingId: 't',
     remoteAddress: '192.0.2.1',
     trail: { note: () => {}, end: () => {} },
-  }
+  })
 }
 
-function falseToken(registrationId: string): string {
+function falseToken(registrationId: RegistrationId): string {
   return tokenBy(secret(250), registrationId)
 }
 
-function tokenBy(key: Secret, registrationId: string): string {
+function tokenBy(key: Secret, registrationId: RegistrationId): string {
   return signSasToken(`${idScope}/registrations/${registrationId}`, key, 4_000_000_000, 'registration')
 }
 

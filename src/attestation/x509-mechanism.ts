@@ -1,5 +1,6 @@
 import type { AttestationMechanism, EnrolledCertificate } from '../model/enrollment.ts'
 import type { Members } from '../model/members.ts'
+import type { IdScope } from '../model/identifiers.ts'
 import type { Reader } from '../store/store.ts'
 import { readCertificateText } from '../wire/certificate.ts'
 import { readCertificateFields } from '../wire/x509/certificate-fields.ts'
@@ -122,7 +123,7 @@ function slotJson(slot: EnrolledCertificate | string | undefined) {
  */
 async function warningsOf(
   attestation: X509Mechanism,
-  { store, idScope }: { readonly store: Reader; readonly idScope: string },
+  { store, idScope }: { readonly store: Reader; readonly idScope: IdScope },
 ): Promise<readonly string[]> {
   if (attestation.of === 'clientCertificates') return []
   const warnings: string[] = []

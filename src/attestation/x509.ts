@@ -15,7 +15,7 @@ import { certificateOf, rememberIssuers } from '../wire/x509/known-certificates.
 import { commonName, type Name } from '../wire/x509/name.ts'
 import { certificateFlaw, leafFlaw, type Leniency, type PathRules } from '../wire/x509/path-rules.ts'
 import type { AttestationKind } from './attestation-kind.ts'
-import type { Credential, Evidence, Presented, Proof } from './attestation.ts'
+import type { Credential, Evidence, Proof } from './attestation.ts'
 import { anchorsBySubject, anchorsOf, certificatesBySubject, knownTo, type Known } from './known-issuers.ts'
 import { refusalOfFlaw, refusalOfSearch, thumbprint, type Enrolled } from './path-refusals.ts'
 import { x509Enrollment, type X509Mechanism } from './x509-mechanism.ts'
@@ -119,7 +119,10 @@ export function x509(
 function presentedChain({
   credential,
   registrationId,
-}: Pick<Presented, 'credential' | 'registrationId'>): readonly [X509Certificate, ...X509Certificate[]] {
+}: {
+  readonly credential: Credential
+  readonly registrationId: string
+}): readonly [X509Certificate, ...X509Certificate[]] {
   const { chain, name } = namedChain(credential)
   if (registrationKey(name) !== registrationKey(registrationId)) {
     throw new Refusal(

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
+import type { IdScope, RegistrationId } from '../model/identifiers.ts'
 import { jumps, testClocks } from '../../test/fixtures/clocks.ts'
 import type { Decision } from '../model/decision.ts'
 import type { IndividualEnrollment } from '../model/enrollment.ts'
@@ -12,8 +13,9 @@ import { openSqliteStore } from '../store/sqlite-store.ts'
 import type { Store } from '../store/store.ts'
 import { decisionJournal, type DecisionJournalParts, type Retention } from './journal.ts'
 import { unattributed } from './share.ts'
+import { asEtag, asIdScope, asRegistrationId } from '../../test/fixtures/identifiers.ts'
 
-const idScope = '0ne00000001'
+const idScope = asIdScope('0ne00000001')
 const day = 24 * 60 * 60 * 1000
 let made = 0
 
@@ -35,12 +37,12 @@ const decision = (time: number, more: Partial<Decision> = {}): Decision => ({
 const refused = (time: number, more: Partial<Decision> = {}): Decision =>
   decision(time, { registrationId: 'x', outcome: 'refused', reason: 'EnrollmentNotFound', findings: [], ...more })
 
-const enrollment = (registrationId: string): IndividualEnrollment => ({
+const enrollment = (registrationId: RegistrationId): IndividualEnrollment => ({
   kind: 'individual',
   registrationId,
   attestation: { type: 'tpm', endorsementKey: 'AAAA' },
   provisioningStatus: 'enabled',
-  etag: 'etag',
+  etag: asEtag('etag'),
   createdDateTimeUtc: timestamp(0),
   lastUpdatedDateTimeUtc: timestamp(0),
 })
@@ -64,7 +66,7 @@ function journalOf(store: Store, retention: Retention, clocks: Clocks, more: Par
 }
 
 const generous: Retention = { age: day, count: 2000 }
-const count = async (store: Store, of: string) => (await store.decisions.find(of, { limit: 10_000 })).length
+const count = async (store: Store, of: IdScope) => (await store.decisions.find(of, { limit: 10_000 })).length
 
 test('what was recorded is in the store when the journal is closed', () =>
   withStore(async (store) => {
@@ -89,7 +91,7 @@ test('attempts at ID scopes that nobody has share one small place, whatever they
   withStore(async (store) => {
     await using journal = journalOf(store, { age: day, count: 20 }, testClocks(5000))
     journal.record(decision(1))
-    for (let time = 0; time < 500; time++) journal.record(refused(time, { idScope: `0neFFFF${time}` }))
+    for (let time = 0; time < 500; time++) journal.record(refused(time, { idScope: asIdScope(`0neFFFF${time}`) }))
     await journal.written()
     assert.ok((await count(store, unattributed)) <= 80)
     assert.equal(await count(store, idScope), 1, 'a stranger has not pushed out what an instance has')
@@ -99,7 +101,7 @@ test('attempts at ID scopes that nobody has share one small place, whatever they
 test('records older than they are to be kept go, also those of an instance that is no more', () =>
   withStore(async (store) => {
     await store.transact((write) =>
-      write.decisions.add('0ne0000DEAD', 'known', decision(10, { idScope: '0ne0000DEAD' })),
+      write.decisions.add(asIdScope('0ne0000DEAD'), 'known', decision(10, { idScope: '0ne0000DEAD' })),
     )
     await using journal = journalOf(store, { age: 1000, count: 100 }, testClocks(5000))
     for (const time of [3999, 4000, 4999]) journal.record(decision(time))
@@ -108,7 +110,7 @@ test('records older than they are to be kept go, also those of an instance that 
       (await store.decisions.find(idScope, { limit: 9 })).map((kept) => kept.decision.time),
       [4999, 4000],
     )
-    assert.equal(await count(store, '0ne0000DEAD'), 0)
+    assert.equal(await count(store, asIdScope('0ne0000DEAD')), 0)
   }))
 
 test('nothing goes by its age for an hour after the clock was set, and what is old goes after that', async () => {
@@ -159,7 +161,7 @@ test('84,000 attempts of strangers push out no record of a device that is known 
   withStore(async (store) => {
     const told: Decision[] = []
     const onTold = (decision: Decision) => void told.push(decision)
-    await store.transact((write) => write.enrollments.create(idScope, enrollment('pump')))
+    await store.transact((write) => write.enrollments.create(idScope, enrollment(asRegistrationId('pump'))))
     await using journal = journalOf(store, { age: day, count: 1000 }, testClocks(5000), { onTold })
     for (let time = 0; time < 20; time++) journal.record(decision(time))
     for (let time = 20; time < 40; time++) journal.record(refused(time, { registrationId: 'PUMP' }))
@@ -188,7 +190,7 @@ test('a known device that is refused again and again, or whose ID somebody else 
     const told: Decision[] = []
     const onTold = (decision: Decision) => void told.push(decision)
     await store.transact((write) => {
-      for (const id of ['pump', 'valve']) write.enrollments.create(idScope, enrollment(id))
+      for (const id of ['pump', 'valve']) write.enrollments.create(idScope, enrollment(asRegistrationId(id)))
     })
     await using journal = journalOf(store, generous, testClocks(5000), { onTold, toldPerMinute: 5 })
     for (let time = 0; time < 1000; time++) journal.record(refused(time, { registrationId: 'pump' }))

@@ -6,7 +6,7 @@ import { Refusal } from '../model/refusal.ts'
 import type { Clocks } from '../base/time.ts'
 import type { Store } from '../store/store.ts'
 import { decisionQueue } from './queue.ts'
-import { sharedDecision, unattributed, wasAccepted, type Shared } from './share.ts'
+import { sharedDecision, unattributed, wasAccepted, type Shared, acceptedDecision } from './share.ts'
 import { sampler } from './sampler.ts'
 
 /** For how long, and how many, decision records are kept. */
@@ -268,7 +268,7 @@ export function decisionJournal(parts: DecisionJournalParts): DecisionJournal {
         lost[accepted ? 'accepted' : 'stranger']++
         return
       }
-      if (accepted) return tell({ of: decision.idScope, share: 'accepted', decision })
+      if (accepted) return tell(acceptedDecision(decision))
       keepTrackOf(share(decision).catch(onFault))
     },
     lost: () => lost,

@@ -1,5 +1,6 @@
 import type { Enrollment, EnrollmentGroup, IndividualEnrollment } from '../model/enrollment.ts'
 import type { JsonObject } from '../base/json.ts'
+import type { IdScope } from '../model/identifiers.ts'
 import type { RefusalReason } from '../model/refusal.ts'
 import type { Reader } from '../store/store.ts'
 import { readGroup, readIndividual, type EnrollmentDraft, type ReadingContext } from './read-enrollment.ts'
@@ -18,10 +19,10 @@ export interface EnrollmentKind<E extends Enrollment = Enrollment> {
 }
 
 type Records<E> = {
-  readonly get: (idScope: string, id: string) => Promise<E | undefined>
-  readonly count: (idScope: string) => Promise<number>
-  readonly slice: (idScope: string, slice: { after: string; limit: number }) => Promise<readonly E[]>
-  readonly withCertificate: (idScope: string, thumbprint: string) => Promise<readonly E[]>
+  readonly get: (idScope: IdScope, id: string) => Promise<E | undefined>
+  readonly count: (idScope: IdScope) => Promise<number>
+  readonly slice: (idScope: IdScope, slice: { after: string; limit: number }) => Promise<readonly E[]>
+  readonly withCertificate: (idScope: IdScope, thumbprint: string) => Promise<readonly E[]>
 }
 
 export const individual: EnrollmentKind<IndividualEnrollment> = {

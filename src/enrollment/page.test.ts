@@ -7,6 +7,7 @@ import { Refusal } from '../model/refusal.ts'
 import { openSqliteStore } from '../store/sqlite-store.ts'
 import { ordinaryRules } from './rules.ts'
 import { queryPage, type Collection } from './page.ts'
+import { asIdScope } from '../../test/fixtures/identifiers.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'hubward-page-'))
 const store = openSqliteStore(directory)
@@ -14,7 +15,7 @@ after(async () => {
   await store[Symbol.asyncDispose]()
   rmSync(directory, { recursive: true })
 })
-const instance = { idScope: '0ne00000001', store, rules: ordinaryRules }
+const instance = { idScope: asIdScope('0ne00000001'), store, rules: ordinaryRules }
 
 /** So many records, made as they are asked for. */
 const numbers = (count: number): Collection<number> => ({

@@ -1,5 +1,5 @@
 import type { Enrollment, EnrollmentGroup, IndividualEnrollment } from '../model/enrollment.ts'
-import { isDeviceId, isRegistrationId, registrationKey } from '../model/identifiers.ts'
+import { isDeviceId, isRegistrationId, registrationKey, type RegistrationId } from '../model/identifiers.ts'
 import type { JsonObject } from '../base/json.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Secret } from '../base/secret.ts'
@@ -62,7 +62,7 @@ export function readGroup(
 }
 
 /** The ID as the record spells it: letter case is not compared, but kept. [service-wire §2.5] */
-function readId(body: Members, name: 'registrationId' | 'enrollmentGroupId', id: string): string {
+function readId(body: Members, name: 'registrationId' | 'enrollmentGroupId', id: string): RegistrationId {
   const given = body.text(name)
   if (given === undefined) throw body.refusal(name, 'is required')
   if (registrationKey(given) !== registrationKey(id)) throw body.refusal(name, 'differs from the ID in the path')

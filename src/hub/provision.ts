@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { DeviceId } from '../model/identifiers.ts'
 import type { InitialTwin } from '../model/enrollment.ts'
 import type { HubCredential } from '../model/hub-credential.ts'
 import { isJsonObject, type JsonObject } from '../base/json.ts'
@@ -8,7 +9,7 @@ import type { Authentication, DeviceIdentity, IotHub, Twin, TwinData } from './i
 
 /** The identity that a hub is to have for a device. */
 export interface WantedDevice {
-  readonly deviceId: string
+  readonly deviceId: DeviceId
   readonly credential: HubCredential
   readonly iotEdge: boolean
 }

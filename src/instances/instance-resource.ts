@@ -1,3 +1,4 @@
+import { firstEtag } from '../model/identifiers.ts'
 import type { JsonObject } from '../base/json.ts'
 import { shown } from '../base/printable.ts'
 import { Refusal } from '../model/refusal.ts'
@@ -13,7 +14,7 @@ export const defaultResource: ServiceResource = {
   location: 'local',
   tags: {},
   capacity: 1,
-  etag: 'AAAAAAAAAAE=',
+  etag: firstEtag,
 }
 
 /** What the resource manager's clients are shown of an instance beside the service's own facts. */

@@ -1,7 +1,7 @@
 import { isJsonObject, type Json } from '../base/json.ts'
 import { quoted } from '../base/printable.ts'
 import { timestamp, type Clock } from '../base/time.ts'
-import { newEtag, newIdScope, type IdScope } from '../model/identifiers.ts'
+import { newEtag, newIdScope, noIdScope, type IdScope } from '../model/identifiers.ts'
 import type { Limits } from '../model/limits.ts'
 import { members } from '../model/members.ts'
 import { Refusal } from '../model/refusal.ts'
@@ -152,7 +152,7 @@ async function written(
 
 function newInstance({ subscription, group, instance }: Place, { clock, hostNameFor }: Administration) {
   return {
-    idScope: '',
+    idScope: noIdScope,
     name: instance,
     hostNames: [hostNameFor(instance).toLowerCase()],
     allocationPolicy: 'hashed',

@@ -23,6 +23,7 @@ import { openSqliteStore } from '../store/sqlite-store.ts'
 import { certificateRecord } from '../wire/certificate.ts'
 import { deleteRevocationList, importRevocationList } from './revocation-lists.ts'
 import { refreshRevocationLists, staleRevocationLists } from './revocation-lists/refresh.ts'
+import { asIdScope } from '../../test/fixtures/identifiers.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'hubward-lists-'))
 const store = openSqliteStore(folder)
@@ -35,7 +36,7 @@ let instances = 0
 
 /** A new instance that knows these CA certificates. */
 async function instanceWith(...authorities: readonly Revoking[]) {
-  const idScope = `0ne${String(++instances).padStart(8, '0')}`
+  const idScope = asIdScope(`0ne${String(++instances).padStart(8, '0')}`)
   const now = timestamp(Date.now())
   await store.transact((write) => {
     write.services.create({

@@ -3,6 +3,7 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import type { IdScope } from '../model/identifiers.ts'
 import { openBundledHub } from '../bundled-hub/bundled-hub.ts'
 import { openSqliteStore } from '../store/sqlite-store.ts'
 import { firstInstance } from '../instances/first-instance.ts'
@@ -11,7 +12,7 @@ import { firstInstance } from '../instances/first-instance.ts'
 async function start(
   directory: string,
   hostNames: readonly string[],
-  operate: (store: ReturnType<typeof openSqliteStore>, idScope: string) => Promise<void> = async () => {},
+  operate: (store: ReturnType<typeof openSqliteStore>, idScope: IdScope) => Promise<void> = async () => {},
 ) {
   await using store = openSqliteStore(directory)
   const onFault = (fault: unknown) => assert.fail(String(fault))

@@ -32,7 +32,7 @@ const apiVersionShape = /^\d{4}-\d{2}-\d{2}(-preview)?$/
 
 /** Find the instance that a device asks for, and check that what it sent is well formed. [device-wire §1.2, §1.3] */
 export async function admit(request: DeviceRequest, store: Reader, trail: Trail): Promise<Presented> {
-  const { idScope, registrationId, bodyRegistrationId, apiVersion, standing: _, ...rest } = request
+  const { idScope, registrationId, bodyRegistrationId, apiVersion, credential } = request
   // Any date is taken: a future SDK must not break on a version we have not heard of. [device-wire §11.24]
   if (apiVersion === undefined || !apiVersionShape.test(apiVersion)) {
     throw new Refusal(
@@ -53,15 +53,23 @@ export async function admit(request: DeviceRequest, store: Reader, trail: Trail)
   if (!service) {
     const name = createHash('sha256').update(idScope).digest('hex').slice(0, 12)
     const shown = idScopeShape.test(idScope) ? idScope : `of no valid form (sha256 ${name}…)`
-    throw unproven(
-      new Refusal('IdScopeUnknown', `no provisioning service has the ID scope ${shown}`),
-      request.credential,
-    )
+    throw unproven(new Refusal('IdScopeUnknown', `no provisioning service has the ID scope ${shown}`), credential)
   }
   if (!admitsAddress(service, request.remoteAddress, 'deviceApi')) {
     throw new Refusal('AddressNotAllowed', `${request.remoteAddress} is rejected by a rule of ${service.name}`)
   }
-  return { ...rest, apiVersion, registrationId, service, trail }
+  const { payload, protocol, trackingId, remoteAddress } = request
+  return {
+    service,
+    registrationId,
+    credential,
+    apiVersion,
+    protocol,
+    payload,
+    trackingId,
+    remoteAddress,
+    trail,
+  } as Presented
 }
 
 const idScopeShape = /^[0-9A-Za-z]{1,64}$/

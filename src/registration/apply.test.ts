@@ -10,14 +10,22 @@ import type { LinkedHub } from '../model/service.ts'
 import { apply } from './apply.ts'
 import type { Provisioned, Step } from './applying.ts'
 import type { PlacementLog } from './placement-log.ts'
-import type { Allocated } from './plan.ts'
+import {
+  asDeviceId,
+  asEtag,
+  asIdScope,
+  asOperationId,
+  asRegistrationId,
+  asTimestamp,
+} from '../../test/fixtures/identifiers.ts'
+import { asAllocated, asAttested } from '../../test/fixtures/shapes.ts'
 
 const key = new Secret(Buffer.alloc(32, 1))
 const sas = { type: 'sas', primaryKey: key, secondaryKey: key } as const
 const initialTwin = { tags: { line: 'initial' } }
 const to = (assignedHub: string, substatus: Assignment['substatus']): Assignment => ({
   assignedHub,
-  deviceId: 'pump',
+  deviceId: asDeviceId('pump'),
   substatus,
 })
 const links = ['a', 'b'].map((hostName) => link(hostName))
@@ -30,12 +38,14 @@ interface World {
   readonly b: MemoryHub
   readonly written: Placement[]
   readonly steps: Step[]
-  readonly apply: (allocated: Allocated) => Promise<Provisioned>
+  readonly apply: (allocated: Plan) => Promise<Provisioned>
   /** A hub that does not answer. */
   readonly silence: (hub: 'a' | 'b') => void
 }
 
-const plans: Record<string, Allocated> = {
+type Plan = Parameters<typeof asAllocated>[0]
+
+const plans: Record<string, Plan> = {
   first: { is: 'first', hub: atA, to: to('a', 'initialAssignment'), repeatable: true },
   wavering: { is: 'first', hub: atA, to: to('a', 'initialAssignment'), repeatable: false },
   refresh: { is: 'refresh', hub: atA, assignment: to('a', 'reprovisionedToInitialAssignment') },
@@ -125,7 +135,7 @@ function open({ onLog, world }: { onLog?: () => void; world?: World } = {}): Wor
   const silent = new Set<string>()
   let current: Placement | undefined
   const log: PlacementLog = {
-    operationId: 'o',
+    operationId: asOperationId('o'),
     until: Date.now() + 1000,
     monotonic: Date.now,
     since: Date.now(),
@@ -149,7 +159,7 @@ function open({ onLog, world }: { onLog?: () => void; world?: World } = {}): Wor
     steps,
     silence: (hub) => silent.add(hub),
     apply: (allocated) =>
-      apply(allocated, attested(), log, {
+      apply(asAllocated(allocated), attested(), log, {
         linkedHubs: links,
         hubs: ({ hostName }) => {
           const hub = hostName === 'a' ? a : b
@@ -172,18 +182,24 @@ const kind = {
 } as const
 
 function attested(): Attested {
-  return {
-    service: { idScope: '0ne1', name: 's', hostNames: ['s'], allocationPolicy: 'hashed', createdDateTimeUtc: '2031' },
-    registrationId: 'pump',
+  return asAttested({
+    service: {
+      idScope: asIdScope('0ne1'),
+      name: 's',
+      hostNames: ['s'],
+      allocationPolicy: 'hashed',
+      createdDateTimeUtc: asTimestamp('2031'),
+    },
+    registrationId: asRegistrationId('pump'),
     enrollment: {
       kind: 'individual',
-      registrationId: 'pump',
+      registrationId: asRegistrationId('pump'),
       attestation: { type: 'symmetricKey', primaryKey: key, secondaryKey: key },
       provisioningStatus: 'enabled',
       initialTwin,
-      etag: 'e',
-      createdDateTimeUtc: '2031',
-      lastUpdatedDateTimeUtc: '2031',
+      etag: asEtag('e'),
+      createdDateTimeUtc: asTimestamp('2031'),
+      lastUpdatedDateTimeUtc: asTimestamp('2031'),
     },
     apiVersion: '2021-06-01',
     protocol: 'Http',
@@ -191,7 +207,7 @@ function attested(): Attested {
     trackingId: 't',
     trail: { note: () => {}, end: () => {} },
     evidence: {},
-  }
+  })
 }
 
 function link(hostName: string): LinkedHub {

@@ -1,4 +1,5 @@
 import type { Provers } from '../attestation/attestation-kind.ts'
+import type { DeviceId } from '../model/identifiers.ts'
 import type { Attested } from '../attestation/attestation.ts'
 import { applyInitialTwin, ensureDevice, type WantedDevice } from '../hub/provision.ts'
 import { Refusal } from '../model/refusal.ts'
@@ -7,6 +8,7 @@ import {
   firstTwin,
   makeWhole,
   provisioned,
+  provisionedBefore,
   type ApplyDependencies,
   type Applying,
   type Provisioned,
@@ -25,7 +27,7 @@ export async function apply(
   log: PlacementLog,
   dependencies: ApplyDependencies,
 ): Promise<Provisioned> {
-  if (allocated.is === 'stay') return { assignment: allocated.assignment }
+  if (allocated.is === 'stay') return provisionedBefore(allocated.assignment)
   const { deviceId } = destinationOf(allocated)
   const applying: Applying = {
     ...dependencies,
@@ -115,7 +117,7 @@ function destinationOf(allocated: Exclude<Allocated, { is: 'stay' }>): Assignmen
   }
 }
 
-function wantedDevice({ enrollment, evidence }: Attested, deviceId: string, kinds: Provers): WantedDevice {
+function wantedDevice({ enrollment, evidence }: Attested, deviceId: DeviceId, kinds: Provers): WantedDevice {
   const kind = kinds[enrollment.attestation.type]
   if (!kind)
     throw new Refusal('AttestationTypeMismatch', `${enrollment.attestation.type} attestation is not offered here`)

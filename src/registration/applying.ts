@@ -4,6 +4,7 @@ import type { Hubs } from '../hub/hubs.ts'
 import type { IotHub, TwinData } from '../hub/iot-hub.ts'
 import { applyInitialTwin, createAnew, type WantedDevice } from '../hub/provision.ts'
 import type { InitialTwin } from '../model/enrollment.ts'
+import type { Brand } from '../base/brand.ts'
 import type { Json } from '../base/json.ts'
 import type { Assignment, Placement } from '../model/registration.ts'
 import type { Secret } from '../base/secret.ts'
@@ -11,8 +12,8 @@ import type { LinkedHub } from '../model/service.ts'
 import type { Orphan } from './orphans.ts'
 import type { PlacementLog } from './placement-log.ts'
 
-/** From the hub: the identity the device has there. */
-export interface Provisioned {
+/** The identity that the device has at its hub: from `provisioned`, after the last step of a placement. */
+export interface Provisioned extends Brand<'provisioned'> {
   readonly assignment: Assignment
   readonly payload?: Json | undefined
   /** Wrapped for the device, base64; only where it has no other way to know its hub key. */
@@ -66,7 +67,13 @@ export function provisioned(
   const { enrollment, evidence } = attested
   const seal = attestation[enrollment.attestation.type]?.seal
   noteHub(attested, hub.hostName, assignment.substatus)
-  return { assignment, payload, authenticationKey: primaryKey && seal?.(evidence, primaryKey, hub.hostName) }
+  const authenticationKey = primaryKey && seal?.(evidence, primaryKey, hub.hostName)
+  return { assignment, payload, authenticationKey } as Provisioned
+}
+
+/** Of a device that stays at a hub that is not linked any more: it keeps what it has, and nothing can be said of its key. */
+export function provisionedBefore(assignment: Assignment): Provisioned {
+  return { assignment } as Provisioned
 }
 
 /** The twin that a device begins with: custom allocation's, or its enrollment's. */

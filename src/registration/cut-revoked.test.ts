@@ -12,14 +12,15 @@ import { Secret } from '../base/secret.ts'
 import { timestamp } from '../base/time.ts'
 import { openSqliteStore } from '../store/sqlite-store.ts'
 import { cutIfRevoked } from './cut-revoked.ts'
+import { asDeviceId, asIdScope, asRegistrationId } from '../../test/fixtures/identifiers.ts'
 
 const now = timestamp(1_900_000_000_000)
-const idScope = '0ne'
+const idScope = asIdScope('0ne')
 const registration: Registration = {
-  registrationId: 'Pump-1',
+  registrationId: asRegistrationId('Pump-1'),
   attestationType: 'symmetricKey',
   status: 'assigned',
-  assignment: { assignedHub: 'Hub.example', deviceId: 'Pump-1', substatus: 'initialAssignment' },
+  assignment: { assignedHub: 'Hub.example', deviceId: asDeviceId('Pump-1'), substatus: 'initialAssignment' },
   createdDateTimeUtc: now,
   lastUpdatedDateTimeUtc: now,
   etag: newEtag(),

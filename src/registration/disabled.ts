@@ -1,5 +1,5 @@
 import type { Verdict } from '../attestation/attestation.ts'
-import { newEtag } from '../model/identifiers.ts'
+import { newEtag, noOperationId } from '../model/identifiers.ts'
 import type { Operation, Registration } from '../model/registration.ts'
 import { timestamp, type Clock } from '../base/time.ts'
 import { Conflict, type Store } from '../store/store.ts'
@@ -31,6 +31,13 @@ export async function disabledOperation(
       throw error
     }
     const { registrationId } = presented
-    return { id: '', idScope, registrationId, status: 'disabled', result: { registration }, createdAt: clock() }
+    return {
+      id: noOperationId,
+      idScope,
+      registrationId,
+      status: 'disabled',
+      result: { registration },
+      createdAt: clock(),
+    }
   }
 }

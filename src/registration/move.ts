@@ -1,3 +1,4 @@
+import type { DeviceId } from '../model/identifiers.ts'
 import type { IotHub, TwinData } from '../hub/iot-hub.ts'
 import { ensureDevice, twinData } from '../hub/provision.ts'
 import { isJsonObject } from '../base/json.ts'
@@ -58,7 +59,7 @@ function storedTwin({ twin }: Placement): TwinData | undefined {
 /** The device has its new hub already: an old one that does not answer is no reason to keep it waiting. */
 async function removeOld(
   link: LinkedHub,
-  deviceId: string,
+  deviceId: DeviceId,
   { log, hubs, attested }: Applying,
 ): Promise<Orphan | undefined> {
   try {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { RegistrationId } from '../model/identifiers.ts'
 import type { AllocationPolicy } from '../allocation/allocation.ts'
 import { prover } from '../attestation/attestation-kind.ts'
 import { unlimitedBudget } from '../attestation/failure-budget.ts'
@@ -17,11 +18,16 @@ import type { Store } from '../store/store.ts'
 import { signSasToken } from '../wire/sas-token.ts'
 import { memoryHub } from '../../test/fixtures/memory-hub.ts'
 import { registrar, type Registrar } from './registrar.ts'
+import { asEtag, asIdScope, asRegistrationId, asTimestamp } from '../../test/fixtures/identifiers.ts'
 
-const idScope = '0ne00000001'
+const idScope = asIdScope('0ne00000001')
 const names = ['a.example', 'b.example']
 const key = new Secret(Buffer.alloc(32, 7))
-const written = { etag: 'e', createdDateTimeUtc: '2031', lastUpdatedDateTimeUtc: '2031' }
+const written = {
+  etag: asEtag('e'),
+  createdDateTimeUtc: asTimestamp('2031'),
+  lastUpdatedDateTimeUtc: asTimestamp('2031'),
+}
 
 test('two nodes that take a device at the same moment, again and again, leave it at one hub with its data', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'hubward-nodes-'))
@@ -35,11 +41,15 @@ test('two nodes that take a device at the same moment, again and again, leave it
 
     for (let round = 0; round < 4; round++) {
       // Not quite at once: whoever comes second finds the first at every stage of its work.
-      const soon = async (one: Registrar, id: string) => {
+      const soon = async (one: Registrar, id: RegistrationId) => {
         await delay(randomInt(150))
         await register(one, id)
       }
-      await Promise.all(devices.flatMap((id) => nodes.flatMap((one) => [soon(one, id), soon(one, id)])))
+      await Promise.all(
+        devices.flatMap((id) =>
+          nodes.flatMap((one) => [soon(one, asRegistrationId(id)), soon(one, asRegistrationId(id))]),
+        ),
+      )
       for (const id of devices) {
         const where = names.filter((name) => hubs.get(name)!.devices.has(id))
         const registration = await store.registrations.get(idScope, id)
@@ -84,7 +94,7 @@ function node(store: Store, hubs: ReadonlyMap<string, IotHub>): Registrar {
   })
 }
 
-async function register(one: Registrar, registrationId: string): Promise<void> {
+async function register(one: Registrar, registrationId: RegistrationId): Promise<void> {
   const token = signSasToken(`${idScope}/registrations/${registrationId}`, key, 4_000_000_000, 'registration')
   const answer = await one.register({
     idScope,
@@ -115,13 +125,13 @@ async function prepare(store: Store): Promise<void> {
       name: 's',
       hostNames: ['s'],
       allocationPolicy: 'hashed',
-      createdDateTimeUtc: '2031',
+      createdDateTimeUtc: asTimestamp('2031'),
     })
     for (const name of names) write.linkedHubs.put(idScope, hub(name))
     for (const registrationId of devices) {
       write.enrollments.create(idScope, {
         kind: 'individual',
-        registrationId,
+        registrationId: asRegistrationId(registrationId),
         attestation: { type: 'symmetricKey', primaryKey: key, secondaryKey: key },
         provisioningStatus: 'enabled',
         ...written,

@@ -1,5 +1,5 @@
 import type { Hubs } from '../hub/hubs.ts'
-import { newOperationId, type DeviceId, type IdScope, type RegistrationId } from '../model/identifiers.ts'
+import { newOperationId, type DeviceId, type IdScope, type RegistrationId, isDeviceId } from '../model/identifiers.ts'
 import { isJsonObject } from '../base/json.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Operation, Registration } from '../model/registration.ts'
@@ -29,7 +29,9 @@ export function orphanOperation(
 export function orphanOf({ resume }: Operation): Orphan | undefined {
   if (!isJsonObject(resume)) return undefined
   const { leftover, deviceId } = resume
-  return typeof leftover === 'string' && typeof deviceId === 'string' ? { hub: leftover, deviceId } : undefined
+  return typeof leftover === 'string' && typeof deviceId === 'string' && isDeviceId(deviceId)
+    ? { hub: leftover, deviceId }
+    : undefined
 }
 
 /** Milliseconds before the next attempt, after so many that failed. */

@@ -1,5 +1,5 @@
 import type { Attested } from '../attestation/attestation.ts'
-import { newEtag, type Etag } from '../model/identifiers.ts'
+import { newEtag, type Etag, type OperationId } from '../model/identifiers.ts'
 import type { Operation, Placement, Registration } from '../model/registration.ts'
 import { timestamp, type Clocks, type Monotonic } from '../base/time.ts'
 import type { Store } from '../store/store.ts'
@@ -8,7 +8,7 @@ import { resumeState } from './resume-state.ts'
 
 /** Where a placement is written down before it is carried out (write-ahead), so that a crash forgets none. */
 export interface PlacementLog {
-  readonly operationId: string
+  readonly operationId: OperationId
   /** When the operation's time is out, by `monotonic`. */
   readonly until: number
   readonly monotonic: Monotonic

@@ -8,14 +8,33 @@ import type { Assignment, Placement, Registration } from '../model/registration.
 import { Secret } from '../base/secret.ts'
 import type { LinkedHub } from '../model/service.ts'
 import { foreseen, plan, type PlanInput } from './plan.ts'
+import {
+  asDeviceId,
+  asEtag,
+  asIdScope,
+  asOperationId,
+  asRegistrationId,
+  asTimestamp,
+} from '../../test/fixtures/identifiers.ts'
 
 const key = new Secret(Buffer.alloc(32, 1))
 const [a, b, gone] = ['a.example', 'b.example', 'gone.example']
 const migrate = { updateHubAssignment: true, migrateDeviceData: true }
 const reset = { updateHubAssignment: true, migrateDeviceData: false }
 const never = { updateHubAssignment: false, migrateDeviceData: true }
-const at = (assignedHub: string): Assignment => ({ assignedHub, deviceId: 'old-name', substatus: 'initialAssignment' })
-const moving: Placement = { operationId: 'o', since: 1, kind: 'move', phase: 'removing', to: at(b), from: a }
+const at = (assignedHub: string): Assignment => ({
+  assignedHub,
+  deviceId: asDeviceId('old-name'),
+  substatus: 'initialAssignment',
+})
+const moving: Placement = {
+  operationId: asOperationId('o'),
+  since: 1,
+  kind: 'move',
+  phase: 'removing',
+  to: at(b),
+  from: a,
+}
 
 /** One device, and what must be planned for it. `chosen` is the hub that the policy names. */
 interface Case {
@@ -180,7 +199,11 @@ test('the hub’s device is named by the individual enrollment, and in a group b
   assert.partialDeepStrictEqual(await plan({ ...rest, enrollment: group }, allocation({}, [])), {
     to: { deviceId: 'pump' },
   })
-  const unnamed = { ...(enrollment as IndividualEnrollment), deviceId: undefined, registrationId: 'Pump' }
+  const unnamed = {
+    ...(enrollment as IndividualEnrollment),
+    deviceId: undefined,
+    registrationId: asRegistrationId('Pump'),
+  }
   assert.partialDeepStrictEqual(await plan({ ...rest, enrollment: unnamed }, allocation({}, [])), {
     to: { deviceId: 'Pump' },
   })
@@ -198,26 +221,32 @@ async function shown(planned: Promise<object>): Promise<object> {
 }
 
 function device({ policy, apiVersion, before, placement, needsHubKey, linked, external }: Case): PlanInput {
-  const times = { createdDateTimeUtc: '2031', lastUpdatedDateTimeUtc: '2031' }
+  const times = { createdDateTimeUtc: asTimestamp('2031'), lastUpdatedDateTimeUtc: asTimestamp('2031') }
   const registration: Registration | undefined = before && {
-    registrationId: 'pump',
+    registrationId: asRegistrationId('pump'),
     attestationType: 'symmetricKey',
     status: 'assigned',
     assignment: before,
     placement,
-    etag: 'e',
+    etag: asEtag('e'),
     ...times,
   }
   return {
-    service: { idScope: '0ne1', name: 's', hostNames: ['s'], allocationPolicy: 'hashed', createdDateTimeUtc: '2031' },
-    registrationId: 'pump',
+    service: {
+      idScope: asIdScope('0ne1'),
+      name: 's',
+      hostNames: ['s'],
+      allocationPolicy: 'hashed',
+      createdDateTimeUtc: asTimestamp('2031'),
+    },
+    registrationId: asRegistrationId('pump'),
     enrollment: {
       kind: 'individual',
-      registrationId: 'pump',
-      deviceId: 'named',
+      registrationId: asRegistrationId('pump'),
+      deviceId: asDeviceId('named'),
       attestation: { type: 'symmetricKey', primaryKey: key, secondaryKey: key },
       provisioningStatus: 'enabled',
-      etag: 'e',
+      etag: asEtag('e'),
       ...times,
       reprovisionPolicy: policy,
       allocationPolicy: external ? 'custom' : undefined,

@@ -1,6 +1,8 @@
+import { deviceIdOf, type DeviceId } from '../model/identifiers.ts'
 import { allocate, consult, foresee, type Allocation } from '../allocation/allocate.ts'
 import type { Choice } from '../allocation/allocation.ts'
 import type { Attested } from '../attestation/attestation.ts'
+import type { Brand } from '../base/brand.ts'
 import type { Enrollment, InitialTwin, ReprovisionPolicy } from '../model/enrollment.ts'
 import type { Json, JsonObject } from '../base/json.ts'
 import { Refusal } from '../model/refusal.ts'
@@ -8,10 +10,12 @@ import type { Assignment, Placement, Registration } from '../model/registration.
 import { isHub, type LinkedHub } from '../model/service.ts'
 
 /**
- * Where a device is to go, and what that takes. Nothing has been done yet; `apply` does it. `hub` is the link to the hub that
- * the device will have in the end.
+ * Where a device is to go, and what that takes: from `plan`, or `foreseen`. Nothing has been done yet; `apply` does it. `hub` is
+ * the link to the hub that the device will have in the end.
  */
-export type Allocated =
+export type Allocated = Brand<'allocated'> & Decided
+
+type Decided =
   /** An earlier run began this and stopped somewhere: it is finished, whatever would be chosen now. */
   | { readonly is: 'finish'; readonly hub: LinkedHub; readonly placement: Placement }
   /** The device stays at a hub that is not linked any more, so there is nothing that can be done there. */
@@ -55,19 +59,21 @@ export interface PlanInput extends Pick<
  * Decide where an attested device goes. Writes nothing and asks no hub; an external policy asks its own code. Refuses if there
  * is no hub for the device. [service-wire §10.2]
  */
-export function plan(device: PlanInput, allocation: Allocation): Promise<Allocated> {
-  return decide(device, {
+export async function plan(device: PlanInput, allocation: Allocation): Promise<Allocated> {
+  const decided = await decide(device, {
     choose: () => allocate(device, device.linkedHubs, allocation),
     consult: (hub) => consult(device, hub, allocation),
   })
+  return decided as Allocated
 }
 
 /** What `plan` would decide, without asking anybody's own code: for what-if, and before a TPM is challenged. */
-export function foreseen(device: PlanInput, allocation: Allocation): Promise<Allocated | Undecided> {
-  return decide(device, {
+export async function foreseen(device: PlanInput, allocation: Allocation): Promise<Allocated | Undecided> {
+  const decided = await decide(device, {
     choose: () => foresee(device, device.linkedHubs, allocation),
     consult: async (hub) => ({ hub, repeatable: true }),
   })
+  return decided as Allocated | Undecided
 }
 
 /** Never reprovision; or, where the enrollment says nothing, a device from before reprovisioning. [service-wire §10.1, §10.5] */
@@ -81,9 +87,9 @@ interface Choosing<C> {
   readonly consult: (hub: LinkedHub) => Promise<Choice>
 }
 
-function decide(device: PlanInput, choosing: Choosing<Choice>): Promise<Allocated>
-function decide(device: PlanInput, choosing: Choosing<Choice | undefined>): Promise<Allocated | Undecided>
-async function decide(device: PlanInput, choosing: Choosing<Choice | undefined>): Promise<Allocated | Undecided> {
+function decide(device: PlanInput, choosing: Choosing<Choice>): Promise<Decided>
+function decide(device: PlanInput, choosing: Choosing<Choice | undefined>): Promise<Decided | Undecided>
+async function decide(device: PlanInput, choosing: Choosing<Choice | undefined>): Promise<Decided | Undecided> {
   const { registration, linkedHubs, enrollment } = device
   const linked = (hostName: string) => linkedHubs.find((link) => isHub(link, hostName))
 
@@ -115,7 +121,7 @@ async function decide(device: PlanInput, choosing: Choosing<Choice | undefined>)
     : { is: 'reset', ...given, to: { ...to, substatus: 'deviceDataReset' } }
 }
 
-function stay(assignment: Assignment, { needsHubKey }: PlanInput): Allocated {
+function stay(assignment: Assignment, { needsHubKey }: PlanInput): Decided {
   if (!needsHubKey) return { is: 'stay', assignment }
   throw new Refusal('NoHubLinked', `the hub ${assignment.assignedHub}, which the device is to stay at, is not linked`)
 }
@@ -126,7 +132,7 @@ function reprovisionPolicyOf({ reprovisionPolicy }: Enrollment): ReprovisionPoli
   return reprovisionPolicy ?? reprovisionByDefault
 }
 
-function initialDeviceId({ enrollment, registrationId }: PlanInput): string {
-  if (enrollment.kind === 'group') return registrationId
-  return enrollment.deviceId ?? enrollment.registrationId
+function initialDeviceId({ enrollment, registrationId }: PlanInput): DeviceId {
+  if (enrollment.kind === 'group') return deviceIdOf(registrationId)
+  return enrollment.deviceId ?? deviceIdOf(enrollment.registrationId)
 }

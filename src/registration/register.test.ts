@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import type { RegistrationId } from '../model/identifiers.ts'
 import { memoryHub, type MemoryHub } from '../../test/fixtures/memory-hub.ts'
 import { evenlyWeighted } from '../allocation/evenly-weighted.ts'
 import { prover } from '../attestation/attestation-kind.ts'
@@ -18,8 +19,9 @@ import { openSqliteStore } from '../store/sqlite-store.ts'
 import type { Store } from '../store/store.ts'
 import { signSasToken } from '../wire/sas-token.ts'
 import { registrar, type Registrar } from './registrar.ts'
+import { asEtag, asIdScope, asRegistrationId, asTimestamp } from '../../test/fixtures/identifiers.ts'
 
-const idScope = '0ne00000001'
+const idScope = asIdScope('0ne00000001')
 const key = new Secret(Buffer.alloc(32, 7))
 const sas: AttestationMechanism = { type: 'symmetricKey', primaryKey: key, secondaryKey: key }
 
@@ -29,13 +31,13 @@ interface Service {
   readonly hub: MemoryHub
   readonly told: string[]
   readonly decisions: Decision[]
-  readonly register: (registrationId: string, credential?: Credential) => ReturnType<Registrar['register']>
+  readonly register: (registrationId: RegistrationId, credential?: Credential) => ReturnType<Registrar['register']>
 }
 
 test('a device is admitted, attested, planned for and placed, and its record and its end are written together', () =>
   within({}, async ({ store, hub, told, decisions, register }) => {
-    await enroll(store, 'pump', sas)
-    const answer = await register('pump')
+    await enroll(store, asRegistrationId('pump'), sas)
+    const answer = await register(asRegistrationId('pump'))
     assert.ok('operation' in answer)
     assert.equal(answer.operation.status, 'assigned')
     assert.deepEqual(told, ['begun', 'made', 'placed', 'ended'])
@@ -51,9 +53,9 @@ test('a device is admitted, attested, planned for and placed, and its record and
 
 test('who is refused has asked no hub, and leaves a record of the attempt and none of a registration', () =>
   within({}, async ({ store, hub, decisions, register }) => {
-    await enroll(store, 'pump', sas)
-    await assert.rejects(register('pump', { kind: 'none' }), { reason: 'CredentialMissing' })
-    await assert.rejects(register('nobody'), { reason: 'EnrollmentNotFound' })
+    await enroll(store, asRegistrationId('pump'), sas)
+    await assert.rejects(register(asRegistrationId('pump'), { kind: 'none' }), { reason: 'CredentialMissing' })
+    await assert.rejects(register(asRegistrationId('nobody')), { reason: 'EnrollmentNotFound' })
     assert.deepEqual(hub.calls, [])
     assert.equal(await store.registrations.get(idScope, 'pump'), undefined)
     assert.deepEqual(
@@ -67,24 +69,24 @@ test('who is refused has asked no hub, and leaves a record of the attempt and no
 
 test('a challenge is issued only once there is a hub for the device: taking it up costs the device its key', () =>
   within({ tpm: true }, async ({ store, told, register }) => {
-    await enroll(store, 'board', { type: 'tpm', endorsementKey: '' })
-    assert.ok('challenge' in (await register('board', chip)))
+    await enroll(store, asRegistrationId('board'), { type: 'tpm', endorsementKey: '' })
+    assert.ok('challenge' in (await register(asRegistrationId('board'), chip)))
     assert.deepEqual(told, ['challenge'])
     await store.transact((write) => write.linkedHubs.delete(idScope, 'a.example'))
-    await assert.rejects(register('board', chip), { reason: 'NoHubLinked' })
+    await assert.rejects(register(asRegistrationId('board'), chip), { reason: 'NoHubLinked' })
     assert.deepEqual(told, ['challenge'], 'no second challenge')
   }))
 
 test('a disabled device is told so before a hub is asked, and keeps what it had', () =>
   within({}, async ({ store, hub, register }) => {
-    await enroll(store, 'pump', sas)
-    await register('pump')
+    await enroll(store, asRegistrationId('pump'), sas)
+    await register(asRegistrationId('pump'))
     const calls = hub.calls.length
     const stored = (await store.enrollments.get(idScope, 'pump'))!
     await store.transact((write) =>
-      write.enrollments.replace(idScope, { ...stored, provisioningStatus: 'disabled', etag: 'f' }, stored.etag),
+      write.enrollments.replace(idScope, { ...stored, provisioningStatus: 'disabled', etag: asEtag('f') }, stored.etag),
     )
-    const answer = await register('pump')
+    const answer = await register(asRegistrationId('pump'))
     assert.ok('operation' in answer && answer.operation.status === 'disabled' && answer.operation.id === '')
     assert.equal(hub.calls.length, calls)
     const registration = await store.registrations.get(idScope, 'pump')
@@ -93,12 +95,12 @@ test('a disabled device is told so before a hub is asked, and keeps what it had'
 
 test('a hub that refuses ends the operation as failed, in the answer and in the record', () =>
   within({}, async ({ store, hub, decisions, register }) => {
-    await enroll(store, 'pump', sas)
+    await enroll(store, asRegistrationId('pump'), sas)
     const refuses = async (): Promise<never> => {
       throw new Refusal('HubUnauthorized', 'the key is wrong')
     }
     Object.assign(hub, { create: refuses })
-    const answer = await register('pump')
+    const answer = await register(asRegistrationId('pump'))
     assert.ok('operation' in answer)
     const { status, result } = answer.operation
     assert.deepEqual([status, result?.registration.failure?.errorCode], ['failed', 400209])
@@ -108,8 +110,8 @@ test('a hub that refuses ends the operation as failed, in the answer and in the 
 
 test('a registration that somebody else wrote meanwhile is planned again, and nothing is written over it', () =>
   within({}, async ({ store, hub, register }) => {
-    await enroll(store, 'pump', sas)
-    await register('pump')
+    await enroll(store, asRegistrationId('pump'), sas)
+    await register(asRegistrationId('pump'))
     let disturbed = 0
     const { device } = hub
     Object.assign(hub, {
@@ -117,12 +119,12 @@ test('a registration that somebody else wrote meanwhile is planned again, and no
         const before = (await store.registrations.get(idScope, id))!
         if (disturbed++ === 0)
           await store.transact((write) =>
-            write.registrations.put(idScope, { ...before, payload: 'theirs', etag: 'theirs' }, before.etag),
+            write.registrations.put(idScope, { ...before, payload: 'theirs', etag: asEtag('theirs') }, before.etag),
           )
         return device(id)
       },
     })
-    const answer = await register('pump')
+    const answer = await register(asRegistrationId('pump'))
     assert.ok('operation' in answer && answer.operation.status === 'assigned')
     assert.equal(disturbed, 2, 'the whole of it was run again')
   }))
@@ -142,7 +144,7 @@ async function within({ tpm = false }, work: (service: Service) => Promise<void>
         name: 's',
         hostNames: ['s'],
         allocationPolicy: 'hashed',
-        createdDateTimeUtc: '2031',
+        createdDateTimeUtc: asTimestamp('2031'),
       })
       write.linkedHubs.put(idScope, {
         hostName: 'a.example',
@@ -210,20 +212,20 @@ function challenging(told: string[]) {
   } as const
 }
 
-function tokenFor(registrationId: string): Credential {
+function tokenFor(registrationId: RegistrationId): Credential {
   const token = signSasToken(`${idScope}/registrations/${registrationId}`, key, 4_000_000_000, 'registration')
   return { kind: 'token', token }
 }
 
-async function enroll(store: Store, registrationId: string, attestation: AttestationMechanism): Promise<void> {
+async function enroll(store: Store, registrationId: RegistrationId, attestation: AttestationMechanism): Promise<void> {
   const enrollment: IndividualEnrollment = {
     kind: 'individual',
     registrationId,
     attestation,
     provisioningStatus: 'enabled',
-    etag: 'e',
-    createdDateTimeUtc: '2031',
-    lastUpdatedDateTimeUtc: '2031',
+    etag: asEtag('e'),
+    createdDateTimeUtc: asTimestamp('2031'),
+    lastUpdatedDateTimeUtc: asTimestamp('2031'),
   }
   await store.transact((write) => write.enrollments.create(idScope, enrollment))
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { attestedBefore } from '../attestation/attest.ts'
 import type { Attested } from '../attestation/attestation.ts'
 import type { Trail } from '../model/decision.ts'
 import { newEtag } from '../model/identifiers.ts'
@@ -52,18 +53,8 @@ async function reattest(
       ? await store.enrollments.get(idScope, registrationId)
       : await store.enrollmentGroups.get(idScope, group)
   if (!service || enrollment?.provisioningStatus !== 'enabled') return undefined
-  return {
-    service,
-    registrationId,
-    apiVersion,
-    protocol,
-    payload,
-    trackingId,
-    remoteAddress,
-    trail,
-    enrollment,
-    evidence,
-  }
+  const shown = { service, registrationId, apiVersion, protocol, payload, trackingId, remoteAddress, trail }
+  return attestedBefore(shown, enrollment, evidence)
 }
 
 /** Nobody may be placed by it any more; what was begun is settled without a credential to give to a hub. */

@@ -3,10 +3,11 @@ import { test } from 'node:test'
 import { jumps, testClocks } from '../../test/fixtures/clocks.ts'
 import type { Placement } from '../model/registration.ts'
 import { abandonment } from './rollback.ts'
+import { asDeviceId, asOperationId } from '../../test/fixtures/identifiers.ts'
 
 function placed(since: number, phase: Placement['phase'] = 'making'): Placement {
-  const to = { assignedHub: 'a', deviceId: 'd', substatus: 'initialAssignment' } as const
-  return { operationId: 'o', since, kind: 'first', phase, to }
+  const to = { assignedHub: 'a', deviceId: asDeviceId('d'), substatus: 'initialAssignment' } as const
+  return { operationId: asOperationId('o'), since, kind: 'first', phase, to }
 }
 
 test("another's placement is abandoned once its own time says so", () => {

@@ -1,3 +1,4 @@
+import { noIdScope, type IdScope } from '../model/identifiers.ts'
 import type { Monotonic } from '../base/time.ts'
 import type { Reader, Store, Writer } from './store.ts'
 
@@ -7,15 +8,15 @@ import type { Reader, Store, Writer } from './store.ts'
  * seen within `freshFor` milliseconds.
  */
 export function cachedStore(store: Store, monotonic: Monotonic, freshFor: number): Store {
-  const remembered = new Map<string, Memory>()
+  const remembered = new Map<IdScope, Memory>()
 
   interface Memory {
     readonly since: number
     readonly values: Map<string, Promise<unknown>>
   }
 
-  /** What is remembered of one tenant; `''` is the deployment itself. */
-  function memory(idScope: string): Memory {
+  /** What is remembered of one tenant; `noIdScope` is the deployment itself. */
+  function memory(idScope: IdScope): Memory {
     const known = remembered.get(idScope)
     if (known && monotonic() - known.since < freshFor) return known
     const fresh = { since: monotonic(), values: new Map() }
@@ -24,8 +25,8 @@ export function cachedStore(store: Store, monotonic: Monotonic, freshFor: number
     return fresh
   }
 
-  function remember<A extends readonly string[], T>(what: string, read: (idScope: string, ...rest: A) => Promise<T>) {
-    return (idScope: string, ...rest: A): Promise<T> => {
+  function remember<A extends readonly string[], T>(what: string, read: (idScope: IdScope, ...rest: A) => Promise<T>) {
+    return (idScope: IdScope, ...rest: A): Promise<T> => {
       const { values } = memory(idScope)
       const key = [what, ...rest].join('\0')
       const known = values.get(key) as Promise<T> | undefined
@@ -45,8 +46,8 @@ export function cachedStore(store: Store, monotonic: Monotonic, freshFor: number
 
   /** For reads whose key is not the tenant. */
   function rememberGlobally<T>(what: string, read: (key: string) => Promise<T>) {
-    const inner = remember(what, (_: string, key: string) => read(key))
-    return (key: string) => inner('', key)
+    const inner = remember(what, (_, key: string) => read(key))
+    return (key: string) => inner(noIdScope, key)
   }
 
   const issuers = rememberGlobally('issuers', () => store.tokenIssuers.all())
@@ -73,7 +74,7 @@ export function cachedStore(store: Store, monotonic: Monotonic, freshFor: number
   return {
     ...reader,
     transact: async (work) => {
-      const touched = new Set<string>()
+      const touched = new Set<IdScope>()
       const forget = () => touched.forEach((idScope) => remembered.delete(idScope))
       try {
         await store.transact((writer) => {
@@ -93,21 +94,21 @@ const tenantsRemembered = 10_000
 const valuesRemembered = 10_000
 
 /** A writer that notes which tenants' remembered records it changes. */
-function watched(writer: Writer, touched: Set<string>): Writer {
+function watched(writer: Writer, touched: Set<IdScope>): Writer {
   const touching =
-    <A extends readonly unknown[]>(write: (idScope: string, ...rest: A) => void) =>
-    (idScope: string, ...rest: A) => {
+    <A extends readonly unknown[]>(write: (idScope: IdScope, ...rest: A) => void) =>
+    (idScope: IdScope, ...rest: A) => {
       touched.add(idScope)
       write(idScope, ...rest)
     }
   const touchingService = (write: Writer['services']['create']) => (service: Parameters<typeof write>[0]) => {
-    touched.add('').add(service.idScope)
+    touched.add(noIdScope).add(service.idScope)
     write(service)
   }
   const globally =
     <A>(write: (what: A) => void) =>
     (what: A) => {
-      touched.add('')
+      touched.add(noIdScope)
       write(what)
     }
   return {
@@ -116,7 +117,7 @@ function watched(writer: Writer, touched: Set<string>): Writer {
       create: touchingService(writer.services.create),
       replace: touchingService(writer.services.replace),
       delete: (idScope) => {
-        touched.add('').add(idScope)
+        touched.add(noIdScope).add(idScope)
         writer.services.delete(idScope)
       },
     },

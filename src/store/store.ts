@@ -2,7 +2,7 @@ import type { AccessToken, TokenIssuer } from '../model/access.ts'
 import type { CaCertificate } from '../model/ca-certificate.ts'
 import type { Decision, DecisionShare, KeptDecision } from '../model/decision.ts'
 import type { AttestationMechanism, Enrollment, EnrollmentGroup, IndividualEnrollment } from '../model/enrollment.ts'
-import type { Etag, IdScope, OperationId, RegistrationId } from '../model/identifiers.ts'
+import type { Etag, IdScope, RegistrationId } from '../model/identifiers.ts'
 import type { Operation, Registration } from '../model/registration.ts'
 import type { ListedRevocation, Revocation, RevocationList } from '../model/revocation.ts'
 import type { Secret } from '../base/secret.ts'
@@ -119,7 +119,8 @@ export interface Reader {
     readonly sliceOfHub: (idScope: IdScope, hostName: string, slice: Slice) => Promise<readonly Registration[]>
   }
   readonly operations: {
-    readonly get: (idScope: IdScope, id: OperationId) => Promise<Operation | undefined>
+    /** `id` as a device sent it. */
+    readonly get: (idScope: IdScope, id: string) => Promise<Operation | undefined>
     /** Every operation that is still assigning, of every instance: what a restart has to resume. */
     readonly unfinished: () => Promise<readonly Operation[]>
   }
@@ -135,7 +136,7 @@ export interface Reader {
       },
     ) => Promise<readonly KeptDecision[]>
     /** The next ID scope, in the order of text, that has records; also of an instance that is no more. */
-    readonly scopeAfter: (idScope: string) => Promise<IdScope | undefined>
+    readonly scopeAfter: (idScope: IdScope) => Promise<IdScope | undefined>
   }
   readonly usage: {
     /** From one day to another, both included, in the order of day and kind. */

@@ -3,11 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import type { IdScope, RegistrationId } from '../model/identifiers.ts'
 import { azureLimits, limitsOf, type Limits } from '../model/limits.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { ProvisioningService } from '../model/service.ts'
 import { openSqliteStore } from '../store/sqlite-store.ts'
 import { throttle } from './throttle.ts'
+import { asIdScope, asRegistrationId, asTimestamp } from '../../test/fixtures/identifiers.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'hubward-throttle-'))
 const store = openSqliteStore(directory)
@@ -16,12 +18,12 @@ after(async () => {
   rmSync(directory, { recursive: true })
 })
 
-const instance = (idScope: string, limits: Partial<Limits> = {}): ProvisioningService => ({
+const instance = (idScope: IdScope, limits: Partial<Limits> = {}): ProvisioningService => ({
   idScope,
   name: idScope,
   hostNames: [],
   allocationPolicy: 'hashed',
-  createdDateTimeUtc: '',
+  createdDateTimeUtc: asTimestamp(''),
   limits,
 })
 
@@ -57,7 +59,7 @@ test('the azure preset is what Azure publishes', () => {
 test("a minute's worth registers at once, the next minute's worth in order, and the rest is told when to come back", () => {
   const { at, subject } = standing()
   const { turn } = subject.devices
-  const service = instance('a')
+  const service = instance(asIdScope('a'))
   for (let count = 0; count < 1000; count++) assert.equal(turn(service), 0)
   const queued = Array.from({ length: 1000 }, () => turn(service))
   assert.deepEqual(
@@ -76,26 +78,26 @@ test("a minute's worth registers at once, the next minute's worth in order, and 
 
 test('one instance does not use up what another has', () => {
   const { subject } = standing()
-  for (let count = 0; count < 1001; count++) subject.devices.turn(instance('a'))
-  assert.equal(subject.devices.turn(instance('b')), 0)
+  for (let count = 0; count < 1001; count++) subject.devices.turn(instance(asIdScope('a')))
+  assert.equal(subject.devices.turn(instance(asIdScope('b'))), 0)
 })
 
 test('a device that polls too often is told to wait longer, and refused only when it does not listen', () => {
   const { at, subject } = standing()
-  const poll = (id: string) => subject.devices.poll(instance('a'), id)
-  const first = Array.from({ length: 10 }, () => poll('Pump'))
+  const poll = (id: RegistrationId) => subject.devices.poll(instance(asIdScope('a')), id)
+  const first = Array.from({ length: 10 }, () => poll(asRegistrationId('Pump')))
   assert.deepEqual(first.slice(0, 5), Array.from({ length: 5 }))
   assert.deepEqual(first.slice(5), [2, 4, 6, 8, 10])
-  const refusal = refusalOf(() => poll('pump'))
+  const refusal = refusalOf(() => poll(asRegistrationId('pump')))
   assert.deepEqual([refusal.reason, refusal.errorCode, refusal.retryAfter], ['Throttled', 429001, 10])
-  assert.equal(poll('valve'), undefined)
+  assert.equal(poll(asRegistrationId('valve')), undefined)
   at.now += 20_000
-  assert.equal(poll('pump'), undefined)
+  assert.equal(poll(asRegistrationId('pump')), undefined)
 })
 
 test('service operations beyond a minute’s worth wait, a bulk call by its items', () => {
   const { at, subject } = standing()
-  const service = instance('a', { serviceOperationsPerMinute: 20 })
+  const service = instance(asIdScope('a'), { serviceOperationsPerMinute: 20 })
   assert.equal(subject.operators(service, 10), undefined)
   assert.equal(subject.operators(service, 10), undefined)
   assert.equal(subject.operators(service, 1), 2)
@@ -107,7 +109,7 @@ test('service operations beyond a minute’s worth wait, a bulk call by its item
 
 test('a payload longer than the instance takes is refused', () => {
   const { subject } = standing()
-  const small = instance('a', { messageBytes: 20 })
+  const small = instance(asIdScope('a'), { messageBytes: 20 })
   subject.devices.payload(small, { x: '0123456789' })
   assert.equal(refusalOf(() => subject.devices.payload(small, { x: '0123456789012345' })).reason, 'BodyTooLarge')
 })

@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import { Secret } from '../../src/base/secret.ts'
 import { cachedStore } from '../../src/store/cached-store.ts'
 import { openSqliteStore } from '../../src/store/sqlite-store.ts'
+import { asIdScope } from '../fixtures/identifiers.ts'
 
 const hub = {
   hostName: 'hub-a.example',
@@ -21,13 +22,13 @@ test('what is written through the cache is seen at once; what another node wrote
   let now = 0
   await using here = cachedStore(openSqliteStore(directory), () => now, 1000)
   await using elsewhere = openSqliteStore(directory)
-  assert.deepEqual(await here.linkedHubs.all('s'), [])
+  assert.deepEqual(await here.linkedHubs.all(asIdScope('s')), [])
 
-  await here.transact((write) => write.linkedHubs.put('s', hub))
-  assert.equal((await here.linkedHubs.all('s')).length, 1)
+  await here.transact((write) => write.linkedHubs.put(asIdScope('s'), hub))
+  assert.equal((await here.linkedHubs.all(asIdScope('s'))).length, 1)
 
-  await elsewhere.transact((write) => write.linkedHubs.delete('s', hub.hostName))
-  assert.equal((await here.linkedHubs.all('s')).length, 1, 'remembered')
+  await elsewhere.transact((write) => write.linkedHubs.delete(asIdScope('s'), hub.hostName))
+  assert.equal((await here.linkedHubs.all(asIdScope('s'))).length, 1, 'remembered')
   now = 1000
-  assert.equal((await here.linkedHubs.all('s')).length, 0)
+  assert.equal((await here.linkedHubs.all(asIdScope('s'))).length, 0)
 })

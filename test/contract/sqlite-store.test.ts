@@ -4,11 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
+import type { IdScope } from '../../src/model/identifiers.ts'
 import { cachedStore } from '../../src/store/cached-store.ts'
 import { openSqliteStore } from '../../src/store/sqlite-store.ts'
 import type { Store } from '../../src/store/store.ts'
 import { migrations } from '../../src/store/tables/schema.ts'
 import { storeContract } from './store.ts'
+import { asIdScope } from '../fixtures/identifiers.ts'
 
 const directories = new WeakMap<Store, string>()
 
@@ -41,11 +43,11 @@ test('decision records of a data folder from before there were shares stay, and 
   old.exec(`pragma user_version = ${before}`)
   old.close()
   await using store = openSqliteStore(directory)
-  const idsLeft = async (idScope: string) => (await store.decisions.find(idScope, { limit: 9 })).length
-  assert.deepEqual([await idsLeft('0ne1'), await idsLeft('')], [1, 1])
+  const idsLeft = async (idScope: IdScope) => (await store.decisions.find(idScope, { limit: 9 })).length
+  assert.deepEqual([await idsLeft(asIdScope('0ne1')), await idsLeft(asIdScope(''))], [1, 1])
   const counts = new Map([['known', 1] as const, ['stranger', 0] as const])
   await store.transact((write) => {
-    for (const idScope of ['0ne1', '']) write.decisions.keep(idScope, { since: 0, counts })
+    for (const idScope of ['0ne1', '']) write.decisions.keep(asIdScope(idScope), { since: 0, counts })
   })
-  assert.deepEqual([await idsLeft('0ne1'), await idsLeft('')], [1, 0])
+  assert.deepEqual([await idsLeft(asIdScope('0ne1')), await idsLeft(asIdScope(''))], [1, 0])
 })

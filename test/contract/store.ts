@@ -2,18 +2,28 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Decision, KeptDecision } from '../../src/model/decision.ts'
 import type { EnrollmentGroup, IndividualEnrollment } from '../../src/model/enrollment.ts'
-import { newEtag } from '../../src/model/identifiers.ts'
+import {
+  deviceIdOf,
+  newEtag,
+  type IdScope,
+  type OperationId,
+  type RegistrationId,
+} from '../../src/model/identifiers.ts'
 import type { Operation, Registration } from '../../src/model/registration.ts'
 import { Secret } from '../../src/base/secret.ts'
 import { timestamp } from '../../src/base/time.ts'
 import { Conflict, type Store } from '../../src/store/store.ts'
+import { asDeviceId, asEtag, asIdScope, asOperationId, asRegistrationId } from '../fixtures/identifiers.ts'
 
-const idScope = '0ne00000001'
+const idScope = asIdScope('0ne00000001')
 const now = timestamp(1_900_000_000_000)
 const entry = { provisioningStatus: 'enabled', createdDateTimeUtc: now, lastUpdatedDateTimeUtc: now } as const
 const key = (byte: number) => new Secret(Buffer.alloc(32, byte))
 
-const individual = (registrationId: string, more: Partial<IndividualEnrollment> = {}): IndividualEnrollment => ({
+const individual = (
+  registrationId: RegistrationId,
+  more: Partial<IndividualEnrollment> = {},
+): IndividualEnrollment => ({
   ...entry,
   kind: 'individual',
   registrationId,
@@ -45,18 +55,18 @@ const certificate = (sha256Thumbprint: string) => ({
   },
 })
 
-const registration = (registrationId: string, more: Partial<Registration> = {}): Registration => ({
+const registration = (registrationId: RegistrationId, more: Partial<Registration> = {}): Registration => ({
   registrationId,
   attestationType: 'symmetricKey',
   status: 'assigned',
-  assignment: { assignedHub: 'Hub-A.example', deviceId: registrationId, substatus: 'initialAssignment' },
+  assignment: { assignedHub: 'Hub-A.example', deviceId: deviceIdOf(registrationId), substatus: 'initialAssignment' },
   createdDateTimeUtc: now,
   lastUpdatedDateTimeUtc: now,
   etag: newEtag(),
   ...more,
 })
 
-const decision = (registrationId: string, time: number): Decision => ({
+const decision = (registrationId: RegistrationId, time: number): Decision => ({
   time,
   trackingId: `at-${time}`,
   idScope,
@@ -83,7 +93,7 @@ export function storeContract(
     })
 
   promise('an enrollment is found under any spelling of its ID, with its keys', async (store) => {
-    const enrollment = individual('Pump-17')
+    const enrollment = individual(asRegistrationId('Pump-17'))
     await store.transact((write) => write.enrollments.create(idScope, enrollment))
     const found = await store.enrollments.get(idScope, 'pUMP-17')
     assert.equal(found?.registrationId, 'Pump-17')
@@ -94,8 +104,10 @@ export function storeContract(
 
   promise('the secrets of a kind that the store has never heard of are kept where they stood', async (store) => {
     const attestation = { type: 'unheard-of', codes: [{ code: key(3), 'made/for': 'a' }, '[secret]'] }
-    await store.transact((write) => write.enrollments.create(idScope, { ...individual('Pump-18'), attestation }))
-    const found = await store.enrollments.get(idScope, 'Pump-18')
+    await store.transact((write) =>
+      write.enrollments.create(idScope, { ...individual(asRegistrationId('Pump-18')), attestation }),
+    )
+    const found = await store.enrollments.get(idScope, asRegistrationId('Pump-18'))
     assert.ok(found)
     const [{ code }, text] = found.attestation['codes'] as [{ code: unknown }, string]
     assert.ok(code instanceof Secret && code.equals(key(3)))
@@ -104,12 +116,18 @@ export function storeContract(
 
   promise('nothing of one tenant is seen by another', async (store) => {
     await store.transact((write) => {
-      write.enrollments.create(idScope, individual('a'))
+      write.enrollments.create(idScope, individual(asRegistrationId('a')))
       write.enrollments.create(idScope, group('g'))
-      write.registrations.put(idScope, registration('a', { enrollmentGroupId: 'g' }))
-      write.operations.put({ id: '5.1', idScope, registrationId: 'a', status: 'assigning', createdAt: 1 })
+      write.registrations.put(idScope, registration(asRegistrationId('a'), { enrollmentGroupId: 'g' }))
+      write.operations.put({
+        id: asOperationId('5.1'),
+        idScope,
+        registrationId: asRegistrationId('a'),
+        status: 'assigning',
+        createdAt: 1,
+      })
     })
-    const other = '0ne00000002'
+    const other = asIdScope('0ne00000002')
     assert.equal(await store.enrollments.get(other, 'a'), undefined)
     assert.equal(await store.enrollmentGroups.get(other, 'g'), undefined)
     assert.deepEqual(await store.enrollmentGroups.withAttestation(other, 'symmetricKey'), [])
@@ -121,7 +139,7 @@ export function storeContract(
 
   promise('an individual enrollment and a group may share an ID', async (store) => {
     await store.transact((write) => {
-      write.enrollments.create(idScope, individual('same'))
+      write.enrollments.create(idScope, individual(asRegistrationId('same')))
       write.enrollments.create(idScope, group('same'))
     })
     assert.equal((await store.enrollments.get(idScope, 'same'))?.kind, 'individual')
@@ -129,10 +147,10 @@ export function storeContract(
   })
 
   promise('creating what exists, in any spelling, is a conflict and changes nothing', async (store) => {
-    await store.transact((write) => write.enrollments.create(idScope, individual('Pump')))
+    await store.transact((write) => write.enrollments.create(idScope, individual(asRegistrationId('Pump'))))
     const again = store.transact((write) => {
-      write.enrollments.create(idScope, individual('other'))
-      write.enrollments.create(idScope, individual('pump', { provisioningStatus: 'disabled' }))
+      write.enrollments.create(idScope, individual(asRegistrationId('other')))
+      write.enrollments.create(idScope, individual(asRegistrationId('pump'), { provisioningStatus: 'disabled' }))
     })
     await assert.rejects(again, Conflict)
     assert.equal((await store.enrollments.get(idScope, 'pump'))?.provisioningStatus, 'enabled')
@@ -140,8 +158,8 @@ export function storeContract(
   })
 
   promise('replacing and deleting ask for the etag that was read', async (store) => {
-    const first = individual('a')
-    const second = individual('a', { provisioningStatus: 'disabled' })
+    const first = individual(asRegistrationId('a'))
+    const second = individual(asRegistrationId('a'), { provisioningStatus: 'disabled' })
     await store.transact((write) => write.enrollments.create(idScope, first))
     await store.transact((write) => write.enrollments.replace(idScope, second, first.etag))
     assert.equal((await store.enrollments.get(idScope, 'a'))?.provisioningStatus, 'disabled')
@@ -159,7 +177,9 @@ export function storeContract(
 
   promise('of many writers of one record at one moment exactly one wins', async (store) => {
     const outcomes = await Promise.allSettled(
-      Array.from({ length: 20 }, () => store.transact((write) => write.enrollments.create(idScope, individual('one')))),
+      Array.from({ length: 20 }, () =>
+        store.transact((write) => write.enrollments.create(idScope, individual(asRegistrationId('one')))),
+      ),
     )
     assert.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 1)
     assert.equal(await store.enrollments.count(idScope), 1)
@@ -169,7 +189,7 @@ export function storeContract(
     await store.transact((write) => {
       write.enrollments.create(
         idScope,
-        individual('leaf', {
+        individual(asRegistrationId('leaf'), {
           attestation: {
             type: 'x509',
             of: 'clientCertificates',
@@ -187,7 +207,7 @@ export function storeContract(
         group('ref', { attestation: { type: 'x509', of: 'caReferences', primary: 'Root-1' } }),
       )
     })
-    const names = (found: readonly { registrationId?: string; enrollmentGroupId?: string }[]) =>
+    const names = (found: readonly { registrationId?: RegistrationId; enrollmentGroupId?: string }[]) =>
       found.map(({ registrationId, enrollmentGroupId }) => registrationId ?? enrollmentGroupId)
     assert.deepEqual(names(await store.enrollments.withCertificate(idScope, 'A1')), ['leaf'])
     assert.deepEqual(names(await store.enrollments.withCertificate(idScope, 'B2')), ['leaf'])
@@ -200,7 +220,7 @@ export function storeContract(
 
   promise('slices go through a collection in order, each beginning after the last key', async (store) => {
     await store.transact((write) => {
-      for (const id of ['c', 'A', 'b', 'd']) write.enrollments.create(idScope, individual(id))
+      for (const id of ['c', 'A', 'b', 'd']) write.enrollments.create(idScope, individual(asRegistrationId(id)))
     })
     const first = await store.enrollments.slice(idScope, { after: '', limit: 3 })
     assert.deepEqual(
@@ -215,28 +235,30 @@ export function storeContract(
   })
 
   promise('a registration is written against the etag that was read, and listed by its group', async (store) => {
-    const first = registration('Unit-1', { enrollmentGroupId: 'Line' })
+    const first = registration(asRegistrationId('Unit-1'), { enrollmentGroupId: 'Line' })
     await store.transact((write) => write.registrations.put(idScope, first))
     await assert.rejects(
-      store.transact((write) => write.registrations.put(idScope, registration('unit-1'))),
+      store.transact((write) => write.registrations.put(idScope, registration(asRegistrationId('unit-1')))),
       Conflict,
     )
-    const second = registration('Unit-1', { enrollmentGroupId: 'Line', status: 'disabled' })
+    const second = registration(asRegistrationId('Unit-1'), { enrollmentGroupId: 'Line', status: 'disabled' })
     await store.transact((write) => write.registrations.put(idScope, second, first.etag))
     const listed = await store.registrations.sliceOfGroup(idScope, 'line', { after: '', limit: 10 })
     assert.deepEqual(listed, [second])
     await assert.rejects(
-      store.transact((write) => write.registrations.delete(idScope, 'unit-1', first.etag)),
+      store.transact((write) => write.registrations.delete(idScope, asRegistrationId('unit-1'), first.etag)),
       Conflict,
     )
-    await store.transact((write) => write.registrations.delete(idScope, 'unit-1'))
+    await store.transact((write) => write.registrations.delete(idScope, asRegistrationId('unit-1')))
     assert.equal(await store.registrations.get(idScope, 'Unit-1'), undefined)
   })
 
   promise('registrations are listed by the hub that their device is assigned to, in slices', async (store) => {
     const at = (id: string, assignedHub: string) => {
-      const assignment = { assignedHub, deviceId: id, substatus: 'initialAssignment' as const }
-      return store.transact((write) => write.registrations.put(idScope, registration(id, { assignment })))
+      const assignment = { assignedHub, deviceId: asDeviceId(id), substatus: 'initialAssignment' as const }
+      return store.transact((write) =>
+        write.registrations.put(idScope, registration(asRegistrationId(id), { assignment })),
+      )
     }
     for (const id of ['c', 'A', 'b']) await at(id, 'Hub-A.example')
     await at('d', 'hub-b.example')
@@ -248,24 +270,26 @@ export function storeContract(
   })
 
   promise('unfinished operations are those that are still assigning, and old ones expire', async (store) => {
-    const operation = (id: string, more: Partial<Operation>): Operation => ({
+    const operation = (id: OperationId, more: Partial<Operation>): Operation => ({
       id,
       idScope,
-      registrationId: 'a',
+      registrationId: asRegistrationId('a'),
       status: 'assigning',
       createdAt: 100,
       ...more,
     })
     await store.transact((write) => {
-      write.operations.put(operation('5.a', { resume: { from: 'here' } }))
-      write.operations.put(operation('5.b', { status: 'failed', createdAt: 200 }))
+      write.operations.put(operation(asOperationId('5.a'), { resume: { from: 'here' } }))
+      write.operations.put(operation(asOperationId('5.b'), { status: 'failed', createdAt: 200 }))
     })
     assert.deepEqual(
       (await store.operations.unfinished()).map(({ id, resume }) => ({ id, resume })),
       [{ id: '5.a', resume: { from: 'here' } }],
     )
-    const result = { registration: registration('a') }
-    await store.transact((write) => write.operations.put(operation('5.a', { status: 'assigned', result })))
+    const result = { registration: registration(asRegistrationId('a')) }
+    await store.transact((write) =>
+      write.operations.put(operation(asOperationId('5.a'), { status: 'assigned', result })),
+    )
     assert.deepEqual(await store.operations.unfinished(), [])
     assert.deepEqual((await store.operations.get(idScope, '5.a'))?.result, result)
     await store.transact((write) => write.operations.expire(150))
@@ -275,9 +299,10 @@ export function storeContract(
 
   promise('decisions are found newest first by registration or tracking ID, page by page', async (store) => {
     await store.transact((write) => {
-      for (const time of [5, 100, 20, 3]) write.decisions.add(idScope, 'known', decision('Pump-1', time))
-      write.decisions.add(idScope, 'known', decision('pump-2', 50))
-      write.decisions.add('0ne00000002', 'known', decision('pump-1', 60))
+      for (const time of [5, 100, 20, 3])
+        write.decisions.add(idScope, 'known', decision(asRegistrationId('Pump-1'), time))
+      write.decisions.add(idScope, 'known', decision(asRegistrationId('pump-2'), 50))
+      write.decisions.add(asIdScope('0ne00000002'), 'known', decision(asRegistrationId('pump-1'), 60))
     })
     const timesOf = (found: readonly KeptDecision[]) => found.map(({ decision: { time } }) => time)
     const first = await store.decisions.find(idScope, { registrationId: 'pUMP-1', limit: 2 })
@@ -287,30 +312,32 @@ export function storeContract(
     assert.deepEqual(timesOf(await store.decisions.find(idScope, { trackingId: 'at-50', limit: 9 })), [50])
     assert.deepEqual(timesOf(await store.decisions.find(idScope, { limit: 9 })), [100, 50, 20, 5, 3])
     assert.deepEqual(
-      [await store.decisions.scopeAfter(''), await store.decisions.scopeAfter(idScope)],
+      [await store.decisions.scopeAfter(asIdScope('')), await store.decisions.scopeAfter(idScope)],
       [idScope, '0ne00000002'],
     )
-    assert.equal(await store.decisions.scopeAfter('0ne00000002'), undefined)
+    assert.equal(await store.decisions.scopeAfter(asIdScope('0ne00000002')), undefined)
   })
 
   promise('of decisions, the old and those beyond the newest so many are forgotten', async (store) => {
     await store.transact((write) => {
-      for (let time = 1; time <= 9; time++) write.decisions.add(idScope, 'known', decision('pump', time))
-      write.decisions.add('0ne00000002', 'known', decision('pump', 1))
+      for (let time = 1; time <= 9; time++)
+        write.decisions.add(idScope, 'known', decision(asRegistrationId('pump'), time))
+      write.decisions.add(asIdScope('0ne00000002'), 'known', decision(asRegistrationId('pump'), 1))
     })
     const times = async () => (await store.decisions.find(idScope, { limit: 99 })).map((kept) => kept.decision.time)
     await store.transact((write) => write.decisions.keep(idScope, { since: 3, counts: new Map([['known', 99]]) }))
     assert.deepEqual(await times(), [9, 8, 7, 6, 5, 4, 3])
     await store.transact((write) => write.decisions.keep(idScope, { since: 0, counts: new Map([['known', 2]]) }))
     assert.deepEqual(await times(), [9, 8])
-    assert.equal((await store.decisions.find('0ne00000002', { limit: 9 })).length, 1)
+    assert.equal((await store.decisions.find(asIdScope('0ne00000002'), { limit: 9 })).length, 1)
   })
 
   promise('decisions of one share are forgotten for none of another', async (store) => {
     await store.transact((write) => {
-      for (let time = 1; time <= 9; time++) write.decisions.add(idScope, 'stranger', decision('pump', time))
-      write.decisions.add(idScope, 'known', decision('pump', 1.5))
-      write.decisions.add(idScope, 'accepted', decision('pump', 0.5))
+      for (let time = 1; time <= 9; time++)
+        write.decisions.add(idScope, 'stranger', decision(asRegistrationId('pump'), time))
+      write.decisions.add(idScope, 'known', decision(asRegistrationId('pump'), 1.5))
+      write.decisions.add(idScope, 'accepted', decision(asRegistrationId('pump'), 0.5))
     })
     const counts = new Map([['accepted', 5] as const, ['known', 5] as const, ['stranger', 2] as const])
     await store.transact((write) => write.decisions.keep(idScope, { since: 0, counts }))
@@ -328,14 +355,14 @@ export function storeContract(
       { day: '2031-03-02', kind: 'Get EnrollmentGroup', operations: 1 },
       { day: '2031-03-02', kind: 'Register', operations: 80 },
     ])
-    assert.deepEqual(await store.usage.between('0ne00000002', '2031-01-01', '2031-12-31'), [])
+    assert.deepEqual(await store.usage.between(asIdScope('0ne00000002'), '2031-01-01', '2031-12-31'), [])
   })
 
   promise('a count that is part of a transaction which fails is not counted', async (store) => {
     const usage = { day: '2031-03-02', kind: 'Register', operations: 1 }
     const write = store.transact((write) => {
       write.usage.add(idScope, usage)
-      write.registrations.put(idScope, registration('x'), 'an etag that it has not')
+      write.registrations.put(idScope, registration(asRegistrationId('x')), asEtag('an etag that it has not'))
     })
     await assert.rejects(write, Conflict)
     assert.deepEqual(await store.usage.between(idScope, '2031-03-02', '2031-03-02'), [])
@@ -343,8 +370,8 @@ export function storeContract(
 
   promise('the registrations of an instance are counted', async (store) => {
     await store.transact((write) => {
-      for (const id of ['a', 'b', 'c']) write.registrations.put(idScope, registration(id))
-      write.registrations.put('0ne00000002', registration('a'))
+      for (const id of ['a', 'b', 'c']) write.registrations.put(idScope, registration(asRegistrationId(id)))
+      write.registrations.put(asIdScope('0ne00000002'), registration(asRegistrationId('a')))
     })
     assert.equal(await store.registrations.count(idScope), 3)
   })
@@ -364,7 +391,7 @@ export function storeContract(
       write.revocations.put(idScope, revocation('serial:*:2', 'crl:factory'))
     })
     assert.equal(await store.revocations.none(idScope), false)
-    assert.equal(await store.revocations.none('0ne00000002'), true)
+    assert.equal(await store.revocations.none(asIdScope('0ne00000002')), true)
     assert.equal((await store.revocations.get(idScope, 'serial:*:1'))?.reason, 'stolen')
     const rest = await store.revocations.slice(idScope, { after: 'registration:a', limit: 1 })
     assert.deepEqual(
@@ -378,21 +405,21 @@ export function storeContract(
   })
 
   promise('a deleted instance leaves nothing behind, and its ID scope is never given out again', async (store) => {
-    const service = (idScope: string, hostName: string) => ({
+    const service = (idScope: IdScope, hostName: string) => ({
       idScope,
       name: hostName,
       hostNames: [hostName],
       allocationPolicy: 'hashed' as const,
       createdDateTimeUtc: now,
     })
-    const other = '0ne00000002'
+    const other = asIdScope('0ne00000002')
     await store.transact((write) => {
       write.services.create(service(idScope, 'a.example'))
       write.services.create(service(other, 'b.example'))
       for (const scope of [idScope, other]) {
         write.policies.put(scope, { keyName: 'p', primaryKey: key(1), secondaryKey: key(2), rights: [] })
-        write.enrollments.create(scope, individual('a'))
-        write.registrations.put(scope, registration('a'))
+        write.enrollments.create(scope, individual(asRegistrationId('a')))
+        write.registrations.put(scope, registration(asRegistrationId('a')))
         write.revocationLists.put(scope, {
           name: 'factory',
           issuer: 'CN=x',
@@ -523,7 +550,7 @@ export function storeContract(
     assert.equal((await kept())[0], '3 proven')
     await put(9, 30, 'dev-2')
     const attestation = { type: 'tpm', endorsementKey: 'AAEC' } as const
-    const enrollment = individual('Dev-1', { attestation })
+    const enrollment = individual(asRegistrationId('Dev-1'), { attestation })
     await store.transact((write) => write.enrollments.create(idScope, enrollment))
     await store.transact((write) => write.enrollments.delete(idScope, enrollment))
     assert.deepEqual([await kept(), await kept('dev-2')], [[], ['9']])

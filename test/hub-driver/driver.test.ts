@@ -11,6 +11,7 @@ import type { LinkedHub } from '../../src/model/service.ts'
 import { networks } from '../../src/base/networks.ts'
 import { hostName as bundledName, keyOf, open } from '../fixtures/bundled-hub.ts'
 import { faults, openFakeIotHub, type Fault } from './fake-iot-hub.ts'
+import { asDeviceId } from '../fixtures/identifiers.ts'
 
 const fake = await openFakeIotHub('127.70.6.1')
 const https = httpsTransport([fake.ca], networks(['127.70.6.1']), 300)
@@ -31,7 +32,7 @@ const credential = {
 }
 const another = { type: 'selfSigned' as const, primaryThumbprint: 'AB'.repeat(32) }
 let devices = 0
-const newDevice = (iotEdge = false) => ({ deviceId: `driven#${++devices}`, credential, iotEdge })
+const newDevice = (iotEdge = false) => ({ deviceId: asDeviceId(`driven#${++devices}`), credential, iotEdge })
 
 const hubs: readonly [name: string, open: () => IotHub][] = [
   ['a fake of Azure IoT Hub over TLS', () => fakeHub()],

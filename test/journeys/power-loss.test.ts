@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
+import type { IdScope } from '../../src/model/identifiers.ts'
 import { openBundledHub } from '../../src/bundled-hub/bundled-hub.ts'
 import { serverCertificate } from '../../src/main/certificates.ts'
 import { openSqliteStore } from '../../src/store/sqlite-store.ts'
@@ -14,6 +15,7 @@ import { derivedKey, sasToken } from '../fixtures/sas.ts'
 import { startService, type Service } from '../fixtures/service.ts'
 import { Disk, type Unsynced } from './power-loss/disk.ts'
 import { acknowledge, compileRecorder, readRecording, type Event } from './power-loss/recording.ts'
+import { asIdScope } from '../fixtures/identifiers.ts'
 
 /** All of it (minutes) with POWER_LOSS=full; another choice of sectors with POWER_LOSS_SEED. */
 const everywhere = process.env['POWER_LOSS'] === 'full'
@@ -31,7 +33,7 @@ type Acknowledged =
   | { readonly is: 'deleting'; readonly registrationId: string }
   | { readonly is: 'deleted'; readonly registrationId: string }
   | { readonly is: 'assigned'; readonly registrationId: string; readonly hub: string }
-  | { readonly is: 'ready'; readonly idScope: string; readonly ca: string }
+  | { readonly is: 'ready'; readonly idScope: IdScope; readonly ca: string }
 
 let root: string
 let events: readonly Event[]
@@ -77,7 +79,7 @@ async function recordedRun(): Promise<Event[]> {
   Object.assign(process.env, environment)
   await using service = await startService({ network })
   const told = (what: Acknowledged) => acknowledge(recording, what)
-  const ready = () => told({ is: 'ready', idScope: service.idScope, ca: service.ca })
+  const ready = () => told({ is: 'ready', idScope: asIdScope(service.idScope), ca: service.ca })
   ready()
   const attestation = { type: 'symmetricKey', symmetricKey: { primaryKey: groupKey, secondaryKey: newKey() } }
   await service.operate('PUT', '/enrollmentGroups/fleet', { enrollmentGroupId: 'fleet', attestation })
@@ -190,15 +192,23 @@ async function demandAll(folder: string, told: readonly Acknowledged[]): Promise
         assert.ok(await store.services.byIdScope(idScope), `the instance ${idScope} was acknowledged`)
         break
       case 'enrolled':
-        assert.equal((await store.enrollments.get(idScope, what.registrationId))?.etag, what.etag, acknowledged(what))
+        assert.equal(
+          (await store.enrollments.get(asIdScope(idScope), what.registrationId))?.etag,
+          what.etag,
+          acknowledged(what),
+        )
         break
       case 'deleting':
         break
       case 'deleted':
-        assert.equal(await store.enrollments.get(idScope, what.registrationId), undefined, acknowledged(what))
+        assert.equal(
+          await store.enrollments.get(asIdScope(idScope), what.registrationId),
+          undefined,
+          acknowledged(what),
+        )
         break
       case 'assigned': {
-        const found = await store.registrations.get(idScope, what.registrationId)
+        const found = await store.registrations.get(asIdScope(idScope), what.registrationId)
         assert.equal(found?.assignment?.assignedHub, what.hub, acknowledged(what))
         const identity = await ask(hubs, 'GET', `/devices/${what.registrationId}`, undefined, { host: what.hub })
         assert.equal(identity.status, 200, `${acknowledged(what)}, at its hub`)

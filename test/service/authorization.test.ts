@@ -6,6 +6,7 @@ import { askHttps, type HttpsAnswer } from '../fixtures/https.ts'
 import { newKey } from '../fixtures/enrollments.ts'
 import { sasToken } from '../fixtures/sas.ts'
 import { openEndpoint, registrationOf, type PolicyName } from './endpoint.ts'
+import { asDeviceId, asIdScope, asTimestamp } from '../fixtures/identifiers.ts'
 
 const host = '127.50.3.1'
 let throttled: number | undefined
@@ -130,15 +131,15 @@ test('behind a proxy that changes the Host header, the token names the instance'
 })
 
 test('one tenant is not reached with the token of another, by either of the two names', async () => {
-  const idScope = '0ne0000005B'
+  const idScope = asIdScope('0ne0000005B')
   const name = 'other-dps.example.net'
   const key = newKey()
   const secret = new Secret(Buffer.from(key, 'base64'))
   await endpoint.store.transact((write) => {
-    const createdDateTimeUtc = '2031-01-01T00:00:00.0000000Z'
+    const createdDateTimeUtc = asTimestamp('2031-01-01T00:00:00.0000000Z')
     write.services.create({ idScope, name, hostNames: [name], allocationPolicy: 'hashed', createdDateTimeUtc })
     write.policies.put(idScope, { keyName, primaryKey: secret, secondaryKey: secret, rights: ['EnrollmentWrite'] })
-    write.registrations.put(idScope, registrationOf('secret-device'))
+    write.registrations.put(idScope, registrationOf(asDeviceId('secret-device')))
   })
   const theirs = sasToken(name, key, { keyName })
   assert.equal((await ask(theirs, '/registrations/secret-device', 'GET', { host: name })).status, 200)

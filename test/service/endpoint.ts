@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Right } from '../../src/model/service.ts'
-import { newEtag } from '../../src/model/identifiers.ts'
+import { newEtag, type DeviceId } from '../../src/model/identifiers.ts'
 import type { Registration } from '../../src/model/registration.ts'
 import { Secret } from '../../src/base/secret.ts'
 import { timestamp } from '../../src/base/time.ts'
@@ -17,6 +17,7 @@ import { askHttps, type HttpsAnswer } from '../fixtures/https.ts'
 import { newKey } from '../fixtures/enrollments.ts'
 import { offered } from '../fixtures/kinds.ts'
 import { sasToken } from '../fixtures/sas.ts'
+import { asIdScope, asRegistrationId } from '../fixtures/identifiers.ts'
 
 /** The service operations endpoint alone, over real HTTPS on port 443 of its own address, on a new embedded store. */
 export interface Endpoint extends AsyncDisposable {
@@ -55,7 +56,7 @@ const otherNames = ['acme-dps.example.net', 'other-dps.example.net', 'internal.e
 export async function openEndpoint(host: string, parts: Partial<ServiceApiParts> = {}): Promise<Endpoint> {
   const directory = await mkdtemp(join(tmpdir(), 'hubward-service-'))
   const store = openSqliteStore(directory)
-  const idScope = '0ne0000005A'
+  const idScope = asIdScope('0ne0000005A')
   const hubs = ['hub-a.example.net', 'Hub-B.example.net']
   const names = Object.keys(rights) as PolicyName[]
   const keys = Object.fromEntries(
@@ -146,10 +147,10 @@ export async function openEndpoint(host: string, parts: Partial<ServiceApiParts>
 }
 
 /** A registration as devices write it: assigned to the first hub. */
-export function registrationOf(registrationId: string, enrollmentGroupId?: string): Registration {
+export function registrationOf(registrationId: DeviceId, enrollmentGroupId?: string): Registration {
   const now = timestamp(Date.now())
   return {
-    registrationId,
+    registrationId: asRegistrationId(registrationId),
     ...(enrollmentGroupId !== undefined && { enrollmentGroupId }),
     attestationType: 'symmetricKey',
     status: 'assigned',

@@ -6,6 +6,7 @@ import { readCertificateText } from '../../src/wire/certificate.ts'
 import { createRoot, createSelfSigned, sha256Thumbprint } from '../fixtures/certificates.ts'
 import { sasToken } from '../fixtures/sas.ts'
 import { openEndpoint, registrationOf } from './endpoint.ts'
+import { asDeviceId, asEtag, asIdScope } from '../fixtures/identifiers.ts'
 
 const endpoint = await openEndpoint('127.50.1.1')
 after(() => endpoint[Symbol.asyncDispose]())
@@ -199,9 +200,9 @@ test('a group has no device ID and no registration state, and is otherwise the s
 test('caReferences need an uploaded certificate, and are echoed', async () => {
   const certificate = readCertificateText(leaf!.certificate)!
   const now = timestamp(Date.now())
-  const stored = { isVerified: true, etag: 'e', createdDateTimeUtc: now, lastUpdatedDateTimeUtc: now }
+  const stored = { isVerified: true, etag: asEtag('e'), createdDateTimeUtc: now, lastUpdatedDateTimeUtc: now }
   await endpoint.store.transact((write) =>
-    write.caCertificates.put(endpoint.idScope, { name: 'acme-root-2030', ...certificate, ...stored }),
+    write.caCertificates.put(asIdScope(endpoint.idScope), { name: 'acme-root-2030', ...certificate, ...stored }),
   )
   const put = (primary: string) => {
     const attestation = { type: 'x509', x509: { caReferences: { primary, secondary: null } } }
@@ -225,10 +226,14 @@ test('a hub that was unlinked may stay in an enrollment that names it, but no ot
   })
   const link = { keyName: 'k', key: new Secret(Buffer.alloc(32)), location: '', allocationWeight: 1 }
   await endpoint.store.transact((write) =>
-    write.linkedHubs.put(endpoint.idScope, { hostName: 'hub-c.example.net', ...link, applyAllocationPolicy: true }),
+    write.linkedHubs.put(asIdScope(endpoint.idScope), {
+      hostName: 'hub-c.example.net',
+      ...link,
+      applyAllocationPolicy: true,
+    }),
   )
   assert.equal((await call('PUT', '/enrollments/early', body('early'))).status, 200)
-  await endpoint.store.transact((write) => write.linkedHubs.delete(endpoint.idScope, 'hub-c.example.net'))
+  await endpoint.store.transact((write) => write.linkedHubs.delete(asIdScope(endpoint.idScope), 'hub-c.example.net'))
   const disabled = { ...body('early'), provisioningStatus: 'disabled' }
   assert.equal((await call('PUT', '/enrollments/early', disabled, { 'if-match': '*' })).status, 200)
   const late = await call('PUT', '/enrollments/late', body('late'))
@@ -260,7 +265,7 @@ test('deleting an individual enrollment forgets its registration, but not one th
   ] as const) {
     await call('PUT', `/enrollments/${id}`, { registrationId: id, attestation: { type: 'symmetricKey' } })
     await endpoint.store.transact((write) =>
-      write.registrations.put(endpoint.idScope, registrationOf(id, enrollmentGroupId)),
+      write.registrations.put(asIdScope(endpoint.idScope), registrationOf(asDeviceId(id), enrollmentGroupId)),
     )
     const state = (await call('GET', `/enrollments/${id}`)).json()['registrationState'] as Record<string, unknown>
     assert.equal(state['assignedHub'], 'hub-a.example.net')

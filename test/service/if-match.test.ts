@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
+import type { DeviceId } from '../../src/model/identifiers.ts'
 import { openEndpoint, registrationOf } from './endpoint.ts'
+import { asDeviceId, asIdScope } from '../fixtures/identifiers.ts'
 
 const endpoint = await openEndpoint('127.50.2.1')
 after(() => endpoint[Symbol.asyncDispose]())
@@ -24,10 +26,10 @@ const families = [
 let made = 0
 
 for (const { family, idMember, exists, mismatch, absent } of families) {
-  const put = (id: string, ifMatch?: string) =>
+  const put = (id: DeviceId, ifMatch?: string) =>
     call('PUT', `/${family}/${id}`, { [idMember]: id, attestation: { type: 'symmetricKey' } }, { 'if-match': ifMatch })
   const create = async () => {
-    const id = `made-${made++}`
+    const id = asDeviceId(`made-${made++}`)
     const answer = await put(id)
     assert.equal(answer.status, 200, answer.text)
     return { id, etag: String(answer.json()['etag']) }
@@ -45,7 +47,7 @@ for (const { family, idMember, exists, mismatch, absent } of families) {
   for (const [name, star] of Object.entries(stars)) {
     test(`${family}: PUT with a ${name} replaces what is there, and only that`, async () => {
       assert.equal((await put((await create()).id, star)).status, 200)
-      const answer = await put('not-there', star)
+      const answer = await put(asDeviceId('not-there'), star)
       assert.equal(answer.status, 412)
       assert.equal(answer.json()['errorCode'], mismatch)
     })
@@ -63,7 +65,11 @@ for (const { family, idMember, exists, mismatch, absent } of families) {
     test(`${family}: PUT with the ${name} etag replaces; a stale or missing one reads ${mismatch}`, async () => {
       const { id, etag } = await create()
       assert.equal((await put(id, spell(etag))).status, 200)
-      for (const answer of [await put(id, spell(etag)), await put(id, spell(stale)), await put('none', spell(stale))]) {
+      for (const answer of [
+        await put(id, spell(etag)),
+        await put(id, spell(stale)),
+        await put(asDeviceId('none'), spell(stale)),
+      ]) {
         assert.equal(answer.status, 412)
         assert.equal(answer.json()['errorCode'], mismatch)
         assert.equal(answer.json()['message'], 'ETag is invalid.')
@@ -81,19 +87,19 @@ for (const { family, idMember, exists, mismatch, absent } of families) {
 }
 
 test('registrations: DELETE with a stale etag reads 412203, with the present one or none it forgets', async () => {
-  const put = async (id: string) => {
+  const put = async (id: DeviceId) => {
     const registration = registrationOf(id)
-    await endpoint.store.transact((write) => write.registrations.put(endpoint.idScope, registration))
+    await endpoint.store.transact((write) => write.registrations.put(asIdScope(endpoint.idScope), registration))
     return registration.etag
   }
-  const remove = (id: string, ifMatch?: string) =>
+  const remove = (id: DeviceId, ifMatch?: string) =>
     call('DELETE', `/registrations/${id}`, undefined, { 'if-match': ifMatch })
-  const etag = await put('kept')
-  assert.equal((await remove('kept', stale)).json()['errorCode'], 412203)
-  assert.equal((await remove('KEPT', `"${etag}"`)).status, 204)
-  assert.equal((await remove('kept', `"${etag}"`)).json()['errorCode'], 404201)
-  await put('gone')
-  assert.equal((await remove('gone')).status, 204)
+  const etag = await put(asDeviceId('kept'))
+  assert.equal((await remove(asDeviceId('kept'), stale)).json()['errorCode'], 412203)
+  assert.equal((await remove(asDeviceId('KEPT'), `"${etag}"`)).status, 204)
+  assert.equal((await remove(asDeviceId('kept'), `"${etag}"`)).json()['errorCode'], 404201)
+  await put(asDeviceId('gone'))
+  assert.equal((await remove(asDeviceId('gone'))).status, 204)
 })
 
 test('none of this was a fault of ours', () => assert.deepEqual(endpoint.faults, []))

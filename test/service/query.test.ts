@@ -3,6 +3,7 @@ import { after, before, test } from 'node:test'
 import { ordinaryRules } from '../../src/enrollment/rules.ts'
 import type { HttpsAnswer } from '../fixtures/https.ts'
 import { openEndpoint, registrationOf } from './endpoint.ts'
+import { asDeviceId, asIdScope } from '../fixtures/identifiers.ts'
 
 const endpoint = await openEndpoint('127.50.6.1')
 after(() => endpoint[Symbol.asyncDispose]())
@@ -33,9 +34,10 @@ before(async () => {
     })
   }
   await endpoint.store.transact((write) => {
-    for (const n of [1, 2, 3]) write.registrations.put(endpoint.idScope, registrationOf(`of-1-${n}`, 'line-1'))
-    write.registrations.put(endpoint.idScope, registrationOf('of-none'))
-    write.registrations.put(endpoint.idScope, registrationOf('of-deleted', 'deleted'))
+    for (const n of [1, 2, 3])
+      write.registrations.put(asIdScope(endpoint.idScope), registrationOf(asDeviceId(`of-1-${n}`), 'line-1'))
+    write.registrations.put(asIdScope(endpoint.idScope), registrationOf(asDeviceId('of-none')))
+    write.registrations.put(asIdScope(endpoint.idScope), registrationOf(asDeviceId('of-deleted'), 'deleted'))
   })
 })
 

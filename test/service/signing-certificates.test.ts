@@ -4,6 +4,7 @@ import { createRoot, createSelfSigned, cRLSign } from '../fixtures/certificates.
 import { newEtag } from '../../src/model/identifiers.ts'
 import { readCertificateText } from '../../src/wire/certificate.ts'
 import { openEndpoint } from './endpoint.ts'
+import { asIdScope, asTimestamp } from '../fixtures/identifiers.ts'
 
 const endpoint = await openEndpoint('127.50.9.1')
 after(() => endpoint[Symbol.asyncDispose]())
@@ -60,10 +61,12 @@ test('a CA certificate is referred to with a warning if it may not sign, or whil
 async function upload(name: string, { certificate }: { certificate: string }, isVerified: boolean): Promise<void> {
   const record = readCertificateText(certificate)
   assert.ok(record)
-  const [now, etag] = ['2026-01-01T00:00:00.0000000Z', newEtag()]
+  const [now, etag] = [asTimestamp('2026-01-01T00:00:00.0000000Z'), newEtag()]
   const dates = { createdDateTimeUtc: now, lastUpdatedDateTimeUtc: now }
   const { idScope, store } = endpoint
-  await store.transact((write) => write.caCertificates.put(idScope, { ...record, ...dates, name, isVerified, etag }))
+  await store.transact((write) =>
+    write.caCertificates.put(asIdScope(idScope), { ...record, ...dates, name, isVerified, etag }),
+  )
 }
 
 function referring(primary: string) {

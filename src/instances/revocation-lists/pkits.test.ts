@@ -6,7 +6,7 @@ import { after, describe, test } from 'node:test'
 import { attest } from '../../attestation/attest.ts'
 import { prover } from '../../attestation/attestation-kind.ts'
 import { x509, type CertificatePolicy } from '../../attestation/x509.ts'
-import { newEtag } from '../../model/identifiers.ts'
+import { newEtag, type IdScope } from '../../model/identifiers.ts'
 import { Refusal } from '../../model/refusal.ts'
 import type { ProvisioningService } from '../../model/service.ts'
 import { timestamp } from '../../base/time.ts'
@@ -16,6 +16,8 @@ import { fieldsOf } from '../../wire/x509/certificate-fields.ts'
 import { certificateOf } from '../../wire/x509/known-certificates.ts'
 import { commonName } from '../../wire/x509/name.ts'
 import { importRevocationList } from '../revocation-lists.ts'
+import { asIdScope, asRegistrationId } from '../../../test/fixtures/identifiers.ts'
+import { asPresented } from '../../../test/fixtures/shapes.ts'
 
 interface Vector {
   readonly name: string
@@ -84,7 +86,7 @@ async function instanceOf({ path }: Vector, index: number): Promise<Provisioning
   const now = timestamp(clock())
   const dates = { createdDateTimeUtc: now, lastUpdatedDateTimeUtc: now }
   const service: ProvisioningService = {
-    idScope: `0ne${String(index).padStart(8, '0')}`,
+    idScope: asIdScope(`0ne${String(index).padStart(8, '0')}`),
     name: `pkits-${index}`,
     hostNames: [`pkits-${index}.example`],
     allocationPolicy: 'hashed',
@@ -110,7 +112,7 @@ async function instanceOf({ path }: Vector, index: number): Promise<Provisioning
 }
 
 /** How many of the lists were refused. */
-async function importAll(vector: Vector, idScope: string): Promise<number> {
+async function importAll(vector: Vector, idScope: IdScope): Promise<number> {
   let refused = 0
   for (const name of new Set(vector.lists)) {
     try {
@@ -128,17 +130,17 @@ async function attempt({ path }: Vector, service: ProvisioningService): Promise<
     .slice(1)
     .toReversed()
     .map((name) => Buffer.from(certificates[name]!, 'base64'))
-  const registrationId = commonName(fieldsOf(certificateOf(chain[0]!)).subject)!
-  const presented = {
+  const registrationId = asRegistrationId(commonName(fieldsOf(certificateOf(chain[0]!)).subject)!)
+  const presented = asPresented({
     service,
     registrationId,
-    credential: { kind: 'certificate' as const, chain },
+    credential: { kind: 'certificate', chain },
     apiVersion: '2021-06-01',
-    protocol: 'Http' as const,
+    protocol: 'Http',
     trackingId: '',
     remoteAddress: '127.0.0.1',
     trail: { note: () => {}, end: () => {} },
-  }
+  })
   try {
     const { is } = await attest(presented, kinds, store)
     return is

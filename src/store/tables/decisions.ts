@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import { longestDecisionText, type Decision, type KeptDecision } from '../../model/decision.ts'
-import { registrationKey } from '../../model/identifiers.ts'
+import { registrationKey, type IdScope } from '../../model/identifiers.ts'
 import type { Reader, Writer } from '../store.ts'
 import type { Tables } from './schema.ts'
 import { parameter, statement, type Querier, type Recorder, type Row } from './statement.ts'
@@ -74,7 +74,7 @@ export function decisionsTable(db: Kysely<Tables>) {
       },
       scopeAfter: async (idScope) => {
         const found = (await query.get(compiled.scopeAfter, { idScope }))?.['id_scope']
-        return typeof found === 'string' ? found : undefined
+        return typeof found === 'string' ? (found as IdScope) : undefined
       },
     }),
     writer: (record: Recorder): Writer['decisions'] => ({
