@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import pino from 'pino'
 import { readConfiguration } from '../src/main/configuration.ts'
-import { connectionFacts } from '../src/main/facts.ts'
+import { connectionFacts } from '../src/main/connection-file.ts'
 import { openHubward } from '../src/main/hubward.ts'
 import { served } from './served.ts'
 

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 
-const program = join(import.meta.dirname, '..', 'src', 'cli', 'hubward.ts')
+const program = join(import.meta.dirname, '..', 'src', 'cli', 'program.ts')
 const [major, minor] = process.versions.node.split('.').map(Number)
 
 if (major > 22 || (major === 22 && minor >= 18)) {

@@ -1,7 +1,7 @@
 import { constants } from 'node:os'
 import { ensureNodeSdk } from '../sdk/install.ts'
 import { openNodeRunner, type DeviceTransport } from '../sdk/runner.ts'
-import { usage } from '../src/main/usage.ts'
+import { usage } from '../src/main/option-help.ts'
 import { attestationKinds } from '../test/fixtures/enrollments.ts'
 import { startService, type Service } from '../test/fixtures/service.ts'
 import { readArguments } from './arguments.ts'

@@ -14,7 +14,7 @@ const suites: Readonly<Record<string, readonly string[]>> = {
   hub: ['test/{hub,hub-driver}/**/*.test.ts'],
   service: ['test/service/**/*.test.ts'],
   management: ['test/management/**/*.test.ts'],
-  why: ['test/why/**/*.test.ts'],
+  decisions: ['test/decisions/**/*.test.ts'],
   fuzz: ['test/fuzz/**/*.test.ts'],
   journeys: ['test/{journeys,own-kinds}/**/*.test.ts'],
 }

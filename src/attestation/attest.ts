@@ -12,7 +12,7 @@ import {
   type Proof,
   type Verdict,
 } from './attestation.ts'
-import { refuseRevoked } from './revocation.ts'
+import { refuseRevoked } from './refuse-revoked.ts'
 import { unproven } from './unproven.ts'
 
 /**

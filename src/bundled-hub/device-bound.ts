@@ -1,4 +1,4 @@
-import { type Database, type Row, UnmetExpectation } from '../sqlite/database.ts'
+import { type Database, type SqlRow, UnmetExpectation } from '../sqlite/database.ts'
 import type { Write } from '../sqlite/transactions.ts'
 import { feedback } from './feedback.ts'
 import type { Hub } from './hub.ts'
@@ -129,7 +129,7 @@ export async function purgeDeviceBound(hub: Hub, deviceId: string): Promise<numb
   return rows.length
 }
 
-function deviceBound(row: Row): DeviceBound {
+function deviceBound(row: SqlRow): DeviceBound {
   return {
     sequence: Number(row['sequence']),
     properties: String(row['properties']),

@@ -1,4 +1,4 @@
-import type { Database, Row } from '../sqlite/database.ts'
+import type { Database, SqlRow } from '../sqlite/database.ts'
 import type { Write } from '../sqlite/transactions.ts'
 import { type Authentication, clientOf, type Identity } from './identity.ts'
 import { Key } from './key.ts'
@@ -151,11 +151,11 @@ function credentials(authentication: Authentication) {
   }
 }
 
-function registered(row: Row): Registered {
+function registered(row: SqlRow): Registered {
   return { identity: storedIdentity(row), twin: storedTwin(row) }
 }
 
-function storedIdentity(row: Row): Identity {
+function storedIdentity(row: SqlRow): Identity {
   return {
     deviceId: String(row['device']),
     moduleId: String(row['module']),
@@ -175,7 +175,7 @@ function storedIdentity(row: Row): Identity {
   }
 }
 
-function storedAuthentication(row: Row): Authentication {
+function storedAuthentication(row: SqlRow): Authentication {
   const primary = optional(row['primary_credential'])
   const secondary = optional(row['secondary_credential'])
   if (row['authentication'] === 'selfSigned') return { type: 'selfSigned', primary, secondary }
@@ -185,6 +185,6 @@ function storedAuthentication(row: Row): Authentication {
   throw new Error(`${clientOf({ deviceId: String(row['device']), moduleId: String(row['module']) })} has lost its keys`)
 }
 
-function optional(value: Row[string] | undefined): string | undefined {
+function optional(value: SqlRow[string] | undefined): string | undefined {
   return value === null || value === undefined ? undefined : String(value)
 }

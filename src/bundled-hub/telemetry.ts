@@ -1,4 +1,4 @@
-import type { Database, Row } from '../sqlite/database.ts'
+import type { Database, SqlRow } from '../sqlite/database.ts'
 
 /** What a device sent, as it is kept. */
 export interface TelemetryMessage {
@@ -57,7 +57,7 @@ export class Telemetry {
   }
 }
 
-function message(row: Row): TelemetryMessage {
+function message(row: SqlRow): TelemetryMessage {
   return {
     position: Number(row['position']),
     deviceId: String(row['device']),

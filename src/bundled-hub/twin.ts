@@ -1,4 +1,4 @@
-import type { Row } from '../sqlite/database.ts'
+import type { SqlRow } from '../sqlite/database.ts'
 import { type Identity, type Presence, thumbprintsJson, time } from './identity.ts'
 import { type JsonObject, storedObject } from '../base/json.ts'
 import { HubRefusal } from './hub-refusal.ts'
@@ -107,7 +107,7 @@ export function twinParameters({ version, modelId, tags, desired, reported }: Tw
 }
 
 /** The twin that a row holds. */
-export function storedTwin(row: Row): Twin {
+export function storedTwin(row: SqlRow): Twin {
   return {
     version: Number(row['twin_version']),
     modelId: String(row['model_id']),

@@ -1,7 +1,7 @@
 import 'reflect-metadata' // @peculiar/x509 needs it before itself
 import { randomBytes, webcrypto } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
-import { readText } from './facts.ts'
+import { readText } from './common-options.ts'
 
 /** A CA that signs; PEM. */
 export interface Issuer {

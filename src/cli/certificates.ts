@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { command, flag, group, type Run } from './command.ts'
 import { makeCommands } from './make-certificates.ts'
-import { Failure } from './failure.ts'
-import { print, tell, type Columns } from './output.ts'
-import { listOf, objectOf, type Json } from './session.ts'
+import { CommandFailure } from './failure.ts'
+import { print, tell, type Columns } from './print.ts'
+import { listOf, objectOf, type JsonRecord } from './api-session.ts'
 
 const columns: Columns = {
   Name: 'name',
@@ -100,7 +100,7 @@ async function at({ session, options }: Run<Wanted>): Promise<string> {
   return `${(await session.instance()).id}/certificates/${encodeURIComponent(options.certificateName)}`
 }
 
-async function stored(run: Run<Wanted>): Promise<Json> {
+async function stored(run: Run<Wanted>): Promise<JsonRecord> {
   return objectOf(await run.session.management('GET', await at(run)))
 }
 
@@ -113,6 +113,6 @@ function base64At(path: string): string {
   try {
     return readFileSync(path).toString('base64')
   } catch (error) {
-    throw new Failure(`--path ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`)
+    throw new CommandFailure(`--path ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`)
   }
 }

@@ -1,11 +1,11 @@
 import { Command } from 'commander'
-import { readFacts, type CommonOptions, type Facts } from './facts.ts'
-import { openSession, type Session } from './session.ts'
+import { readFacts, type CommonOptions, type Facts } from './common-options.ts'
+import { openSession, type ApiSession } from './api-session.ts'
 
 /** What a command's action is given. */
 export interface Run<O> {
   readonly options: O & CommonOptions
-  readonly session: Session
+  readonly session: ApiSession
   readonly facts: Facts
 }
 

@@ -2,11 +2,11 @@ import { X509Certificate } from 'node:crypto'
 import type { Command } from 'commander'
 import { makeCertificate, readIssuer } from './certificate-making.ts'
 import { command, group, type Run } from './command.ts'
-import { Failure } from './failure.ts'
-import { readText } from './facts.ts'
+import { CommandFailure } from './failure.ts'
+import { readText } from './common-options.ts'
 import { groupKey } from './keys.ts'
-import { print, type Columns } from './output.ts'
-import { hmac } from './session.ts'
+import { print, type Columns } from './print.ts'
+import { hmac } from './api-session.ts'
 import { simulate, type Simulation } from './simulation.ts'
 import type { SimulatedProof } from './simulated-device.ts'
 import { registerOverHttps } from './simulated-https.ts'
@@ -43,7 +43,7 @@ export function deviceCommands(): Command {
     const summary = await simulate(await simulationOf(run), process.stderr)
     print(summary, columns, run.options)
     if (summary.failed > 0) {
-      throw new Failure(
+      throw new CommandFailure(
         `${summary.failed} of ${summary.devices} devices were not assigned.`,
         `Ask why: hubward explain ${String(summary.firstFailed)}`,
       )
@@ -69,13 +69,14 @@ async function simulationOf(run: Run<Wanted>): Promise<Simulation> {
   const { options, facts } = run
   const host = options.host ?? facts('DEVICE_HOST')
   const idScope = options.idScope ?? (await idScopeOf(run))
-  if (host === undefined) throw new Failure('Where do devices go?', 'Give --host, or --data of a running service.')
+  if (host === undefined)
+    throw new CommandFailure('Where do devices go?', 'Give --host, or --data of a running service.')
   const over = {
     mqtt: { register: registerOverMqtt, port: 'MQTT_PORT' },
     https: { register: registerOverHttps, port: 'HTTPS_PORT' },
   }
   const transport = options.transport === 'mqtt' || options.transport === 'https' ? over[options.transport] : undefined
-  if (!transport) throw new Failure(`There is no transport ${options.transport} here.`, 'Choose mqtt or https.')
+  if (!transport) throw new CommandFailure(`There is no transport ${options.transport} here.`, 'Choose mqtt or https.')
   const caFile = options.caFile ?? facts('CA_FILE')
   const place = {
     host,
@@ -95,14 +96,14 @@ async function simulationOf(run: Run<Wanted>): Promise<Simulation> {
 async function credentials({ options, session }: Run<Wanted>): Promise<(id: string) => Promise<SimulatedProof>> {
   if (options.issuer !== undefined) {
     const issuer = readIssuer(options.issuer)
-    if (!new X509Certificate(issuer.certificate).ca) throw new Failure(`${options.issuer} is no CA.`)
+    if (!new X509Certificate(issuer.certificate).ca) throw new CommandFailure(`${options.issuer} is no CA.`)
     return async (commonName) => ({ certificate: await makeCertificate({ commonName, ca: false, days: 30, issuer }) })
   }
   const key =
     options.key ??
     (options.enrollmentId === undefined ? undefined : await groupKey(session.service, options.enrollmentId))
   if (key === undefined) {
-    throw new Failure(
+    throw new CommandFailure(
       'Devices of which group?',
       'Give --enrollment-id of a symmetric-key group, or --key, or --issuer.',
     )
@@ -119,5 +120,5 @@ async function idScopeOf({ options, session, facts }: Run<Wanted>): Promise<stri
 function whole(text: string, option: string): number {
   const number = Number(text)
   if (Number.isInteger(number) && number > 0) return number
-  throw new Failure(`${option} ${text} is no number of devices.`)
+  throw new CommandFailure(`${option} ${text} is no number of devices.`)
 }

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { command, flag, group, type Run } from './command.ts'
-import { Failure } from './failure.ts'
-import { readText } from './facts.ts'
-import { print, tell, type Columns } from './output.ts'
-import { objectOf, type Json } from './session.ts'
+import { CommandFailure } from './failure.ts'
+import { readText } from './common-options.ts'
+import { print, tell, type Columns } from './print.ts'
+import { objectOf, type JsonRecord } from './api-session.ts'
 
 /** The options of `az iot dps enrollment` and `enrollment-group`. */
 interface Wanted {
@@ -76,7 +76,7 @@ function commandsOf(kind: Kind, parent: Command): Command {
     kind === individual ? 'its registration ID' : 'its enrollment group ID',
   ] as const
   const pathOf = ({ options }: Run<Wanted>) => `/${kind.path}/${encodeURIComponent(options.enrollmentId)}`
-  const withKeys = async (run: Run<Wanted>, enrollment: Json): Promise<Json> => {
+  const withKeys = async (run: Run<Wanted>, enrollment: JsonRecord): Promise<JsonRecord> => {
     if (!run.options.showKeys) return enrollment
     return {
       ...enrollment,
@@ -97,13 +97,13 @@ function commandsOf(kind: Kind, parent: Command): Command {
     }).requiredOption(...id),
   )
   command(parent, 'list', `List the ${kind.name}s`, async ({ options, session }) => {
-    const found: Json[] = []
+    const found: JsonRecord[] = []
     for (let continuation = ''; ;) {
       const response = await session.service('POST', `/${kind.path}/query`, {
         body: { query: `SELECT * FROM ${kind.path}` },
         headers: { 'x-ms-max-item-count': '500', ...(continuation !== '' && { 'x-ms-continuation': continuation }) },
       })
-      found.push(...(JSON.parse(response.text) as Json[]))
+      found.push(...(JSON.parse(response.text) as JsonRecord[]))
       continuation = String(response.headers['x-ms-continuation'] ?? '')
       if (continuation === '') break
     }
@@ -180,7 +180,7 @@ function isAttested(wanted: Wanted): boolean {
   ].some(Boolean)
 }
 
-function attestationOf(kind: Kind, wanted: Wanted): Json {
+function attestationOf(kind: Kind, wanted: Wanted): JsonRecord {
   const { certificatePath, secondaryCertificatePath, caName, secondaryCaName, endorsementKey } = wanted
   const type = wanted.attestationType?.toLowerCase() ?? typeFrom(wanted)
   switch (type) {
@@ -189,13 +189,14 @@ function attestationOf(kind: Kind, wanted: Wanted): Json {
       return { type: 'symmetricKey', symmetricKey: { primaryKey, secondaryKey } }
     }
     case 'tpm':
-      if (endorsementKey === undefined) throw new Failure('TPM attestation needs --endorsement-key.')
+      if (endorsementKey === undefined) throw new CommandFailure('TPM attestation needs --endorsement-key.')
       return { type: 'tpm', tpm: { endorsementKey } }
     case 'x509':
       if (caName !== undefined) {
         return { type: 'x509', x509: { caReferences: { primary: caName, secondary: secondaryCaName } } }
       }
-      if (certificatePath === undefined) throw new Failure('X.509 attestation needs --certificate-path or --ca-name.')
+      if (certificatePath === undefined)
+        throw new CommandFailure('X.509 attestation needs --certificate-path or --ca-name.')
       return {
         type: 'x509',
         x509: {
@@ -206,7 +207,7 @@ function attestationOf(kind: Kind, wanted: Wanted): Json {
         },
       }
     default:
-      throw new Failure(`There is no attestation type ${type}.`, 'Choose symmetricKey, x509 or tpm.')
+      throw new CommandFailure(`There is no attestation type ${type}.`, 'Choose symmetricKey, x509 or tpm.')
   }
 }
 
@@ -215,9 +216,9 @@ function typeFrom({ certificatePath, caName, endorsementKey }: Wanted): string {
   return endorsementKey === undefined ? 'symmetrickey' : 'tpm'
 }
 
-function membersOf(kind: Kind, wanted: Wanted, stored: Json): Json {
+function membersOf(kind: Kind, wanted: Wanted, stored: JsonRecord): JsonRecord {
   const { initialTwinTags, initialTwinProperties, reprovisionPolicy, edgeEnabled, webhookUrl, apiVersion } = wanted
-  const twin = stored['initialTwin'] as Json | undefined
+  const twin = stored['initialTwin'] as JsonRecord | undefined
   const given = {
     deviceId: kind === individual ? wanted.deviceId : undefined,
     iotHubs: wanted.iotHubs,
@@ -240,7 +241,7 @@ function membersOf(kind: Kind, wanted: Wanted, stored: Json): Json {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
 }
 
-function reprovisioning(name: string): Json {
+function reprovisioning(name: string): JsonRecord {
   switch (name.toLowerCase()) {
     case 'reprovisionandmigratedata':
       return { updateHubAssignment: true, migrateDeviceData: true }
@@ -249,7 +250,7 @@ function reprovisioning(name: string): Json {
     case 'never':
       return { updateHubAssignment: false, migrateDeviceData: false }
     default:
-      throw new Failure(
+      throw new CommandFailure(
         `There is no reprovision policy ${name}.`,
         'Choose reprovisionandmigratedata, reprovisionandresetdata or never.',
       )
@@ -262,11 +263,11 @@ function jsonOf(text: string, option: string): unknown {
   try {
     return JSON.parse(json)
   } catch {
-    throw new Failure(`${option} is not JSON.`, `Such as: ${option} '{"line": 7}', or ${option} @file.json`)
+    throw new CommandFailure(`${option} is not JSON.`, `Such as: ${option} '{"line": 7}', or ${option} @file.json`)
   }
 }
 
-function certificateAt(path: string): Json {
+function certificateAt(path: string): JsonRecord {
   const text = readText(path, '--certificate-path')
   const certificate = text.includes('-----BEGIN') ? text : readFileSync(path).toString('base64')
   return { certificate }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { command } from './command.ts'
-import { Failure } from './failure.ts'
-import { objectOf, type Json } from './session.ts'
+import { CommandFailure } from './failure.ts'
+import { objectOf, type JsonRecord } from './api-session.ts'
 import { printable, printableJson, shown } from '../base/printable.ts'
 
 const trackingId = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
@@ -24,12 +24,14 @@ export function explainCommand(program: Command): void {
         limit: options.limit,
       })
       const path = options.all ? '/decisions' : `${(await session.instance()).id}/decisions`
-      const found = objectOf<{ value: readonly Json[] } & Json>(await session.management('GET', `${path}?${query}`))
+      const found = objectOf<{ value: readonly JsonRecord[] } & JsonRecord>(
+        await session.management('GET', `${path}?${query}`),
+      )
       if (found.value.length === 0) {
         const advice = options.all
           ? 'Nothing of it reached the service: is the device host right, and does the device trust the CA?'
           : `Not at ${options.dpsName}: was it another ID scope? Look everywhere with --all.`
-        throw new Failure(`There is no record of ${shown(id)}.`, advice)
+        throw new CommandFailure(`There is no record of ${shown(id)}.`, advice)
       }
       if (options.output === 'json')
         process.stdout.write(`${printableJson(JSON.stringify(found.value, undefined, 2))}\n`)

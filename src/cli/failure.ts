@@ -1,5 +1,5 @@
 /** What a person is told when a command fails: what went wrong, and what to do next. */
-export class Failure extends Error {
+export class CommandFailure extends Error {
   override readonly name = 'Failure'
   readonly next: string | undefined
 

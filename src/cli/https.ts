@@ -1,5 +1,5 @@
 import { request as send, type Agent } from 'node:https'
-import { Failure } from './failure.ts'
+import { CommandFailure } from './failure.ts'
 
 /** A request over HTTPS, and where it goes. */
 export interface Exchange {
@@ -60,20 +60,20 @@ export function exchange({ body = '', headers, agent, ...options }: Exchange): P
 }
 
 /** What to do about a connection that did not come to be. */
-export function failureOf(error: Error, host: string, port: number): Failure {
+export function failureOf(error: Error, host: string, port: number): CommandFailure {
   const code = 'code' in error ? String(error.code) : ''
   const where = `${host}:${port}`
   if (code === 'ECONNREFUSED' || code === 'ENOTFOUND' || code === 'EHOSTUNREACH' || code === 'ETIMEDOUT') {
-    return new Failure(
+    return new CommandFailure(
       `${where} cannot be reached (${code}).`,
       'Start the service with "hubward serve", or name its data folder with --data or its address with --endpoint.',
     )
   }
   if (/CERT|SELF_SIGNED|ISSUER|VERIFY/.test(code)) {
-    return new Failure(
+    return new CommandFailure(
       `The certificate of ${where} is not trusted (${code}).`,
       "Name the CA file with --ca-file; the service's own is ca.pem in its data folder.",
     )
   }
-  return new Failure(`${where}: ${error.message}`)
+  return new CommandFailure(`${where}: ${error.message}`)
 }

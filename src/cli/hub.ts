@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { command, group } from './command.ts'
-import { print, tell, type Columns } from './output.ts'
-import { listOf, objectOf, type Json } from './session.ts'
+import { print, tell, type Columns } from './print.ts'
+import { listOf, objectOf, type JsonRecord } from './api-session.ts'
 
 const links: Columns = { Hub: 'hostName', State: 'state', Since: 'since', Latency: 'latency', Said: 'detail' }
 const drift: Columns = { Device: 'deviceId', Registration: 'registrationId', Drift: 'kind', Repair: 'repair' }
@@ -25,7 +25,7 @@ export function hubCommands(): Command {
     const { id } = await session.instance()
     const repair = options.repair?.split(',').map((kind) => kind.trim()) ?? []
     const path = `${id}/links/${encodeURIComponent(options.hub)}/reconcile`
-    const { checked, drifts } = objectOf<{ checked: number; drifts: Json[] } & Json>(
+    const { checked, drifts } = objectOf<{ checked: number; drifts: JsonRecord[] } & JsonRecord>(
       await session.management('POST', path, { body: { repair } }),
     )
     print(drifts, drift, options)
@@ -41,7 +41,7 @@ export function hubCommands(): Command {
       const { id } = await session.instance()
       const { registrationId, enrollment, identity } = options
       const path = `${id}/registrations/${encodeURIComponent(registrationId)}/deprovision`
-      const done = objectOf<Json>(await session.management('POST', path, { body: { enrollment, identity } }))
+      const done = objectOf<JsonRecord>(await session.management('POST', path, { body: { enrollment, identity } }))
       print(done, { Enrollment: 'enrollment', Registration: 'registration', Identity: 'identity' }, options)
     },
   )

@@ -1,15 +1,15 @@
 import type { Command } from 'commander'
 import { command, flag, group, type Run } from './command.ts'
-import { Failure } from './failure.ts'
-import { print, tell, type Columns } from './output.ts'
-import { objectOf, subscription, type Instance, type Json } from './session.ts'
+import { CommandFailure } from './failure.ts'
+import { print, tell, type Columns } from './print.ts'
+import { objectOf, subscription, type ShownInstance, type JsonRecord } from './api-session.ts'
 
 const columns: Columns = {
   Name: 'name',
   'ID scope': 'properties.idScope',
   'Service host': 'properties.serviceOperationsHostName',
   Allocation: 'properties.allocationPolicy',
-  Hubs: (row) => (row as Instance).properties.iotHubs.length,
+  Hubs: (row) => (row as ShownInstance).properties.iotHubs.length,
   'Resource group': 'resourcegroup',
 }
 
@@ -44,7 +44,10 @@ export function instanceCommands(): Command {
     const id = `/subscriptions/${subscription}/resourceGroups/${options.resourceGroup}/providers/Microsoft.Devices/provisioningServices/${name}`
     const exists = (await session.instances()).some((one) => one.name.toLowerCase() === name?.toLowerCase())
     if (exists)
-      throw new Failure(`There is an instance ${name} already.`, `Change it with "hubward instance update ${name}".`)
+      throw new CommandFailure(
+        `There is an instance ${name} already.`,
+        `Change it with "hubward instance update ${name}".`,
+      )
     const body = { location: 'local', sku: { name: 'S1', capacity: 1 }, ...bodyOf(options) }
     print(objectOf(await session.management('PUT', id, { body })), columns, options)
   })
@@ -64,7 +67,7 @@ export function instanceCommands(): Command {
   command<Wanted>(parent, 'delete <name>', 'Delete an instance with everything in it', async (run, name) => {
     const { id, properties } = await named(run, name)
     if (!run.options.yes) {
-      throw new Failure(
+      throw new CommandFailure(
         `${name} (${properties.idScope}) would go with all its enrollments and registrations, and its ID scope for ever.`,
         'If that is meant, say it again with --yes.',
       )
@@ -76,14 +79,17 @@ export function instanceCommands(): Command {
 }
 
 /** The instance of this name, or the one of --dps-name. */
-async function named({ session, options }: Run<object>, name: string | undefined): Promise<Instance> {
+async function named({ session, options }: Run<object>, name: string | undefined): Promise<ShownInstance> {
   if (name === undefined || name === 'undefined') return session.instance()
   const found = (await session.instances()).find((one) => one.name.toLowerCase() === name.toLowerCase())
   if (found) return found
-  throw new Failure(`There is no instance ${name}.`, `List them with "hubward instance list --data ${options.data}".`)
+  throw new CommandFailure(
+    `There is no instance ${name}.`,
+    `List them with "hubward instance list --data ${options.data}".`,
+  )
 }
 
-function bodyOf(wanted: Wanted): Json {
+function bodyOf(wanted: Wanted): JsonRecord {
   const { location, tags, allocationPolicy, disableLocalAuth, publicNetworkAccess, hostName, ipFilter } = wanted
   return {
     ...(location !== undefined && { location }),
@@ -98,10 +104,11 @@ function bodyOf(wanted: Wanted): Json {
   }
 }
 
-function ruleOf(text: string, index: number): Json {
+function ruleOf(text: string, index: number): JsonRecord {
   const [, action = '', ipMask, target = 'all'] =
     /^(accept|reject):(.+?)(?::(all|serviceApi|deviceApi))?$/i.exec(text) ?? []
-  if (ipMask === undefined) throw new Failure(`--ip-filter ${text} is no rule.`, 'Such as: reject:0.0.0.0/0:deviceApi')
+  if (ipMask === undefined)
+    throw new CommandFailure(`--ip-filter ${text} is no rule.`, 'Such as: reject:0.0.0.0/0:deviceApi')
   return {
     filterName: `rule-${index + 1}`,
     action: action[0]!.toUpperCase() + action.slice(1).toLowerCase(),

@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
 import { command, group } from './command.ts'
-import { Failure } from './failure.ts'
-import { print, tell, type Columns } from './output.ts'
-import { listOf, objectOf, type Json } from './session.ts'
+import { CommandFailure } from './failure.ts'
+import { print, tell, type Columns } from './print.ts'
+import { listOf, objectOf, type JsonRecord } from './api-session.ts'
 
-interface Rule extends Json {
+interface Rule extends JsonRecord {
   readonly claim: string
   readonly value: string
   readonly role: string
@@ -61,5 +61,5 @@ export function issuerCommands(): Command {
 function ruleOf(text: string): Rule {
   const [, claim, value, role, scope = '*'] = /^([^=]+)=(.+):([A-Za-z]+)(?:@([^@]+))?$/.exec(text) ?? []
   if (claim && value && role) return { claim, value, role, scope }
-  throw new Failure(`--rule ${text} is no rule.`, 'Such as: groups=operators:DataContributor@acme')
+  throw new CommandFailure(`--rule ${text} is no rule.`, 'Such as: groups=operators:DataContributor@acme')
 }

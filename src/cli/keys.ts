@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import { command, group } from './command.ts'
-import { Failure } from './failure.ts'
-import { print } from './output.ts'
-import { hmac, objectOf, type Json } from './session.ts'
+import { CommandFailure } from './failure.ts'
+import { print } from './print.ts'
+import { hmac, objectOf, type JsonRecord } from './api-session.ts'
 
 interface Wanted {
   readonly registrationId: string
@@ -17,7 +17,7 @@ export function keyCommands(): Command {
     const { registrationId, enrollmentId } = run.options
     const key =
       run.options.key ?? (enrollmentId === undefined ? undefined : await groupKey(run.session.service, enrollmentId))
-    if (key === undefined) throw new Failure('Whose key?', 'Give --key, or --enrollment-id of the group.')
+    if (key === undefined) throw new CommandFailure('Whose key?', 'Give --key, or --enrollment-id of the group.')
     const derived = { registrationId, key: hmac(key, registrationId).toString('base64') }
     print(derived, { 'Registration ID': 'registrationId', Key: 'key' }, run.options)
   })
@@ -32,15 +32,15 @@ export async function groupKey(
   service: (
     method: string,
     path: string,
-  ) => Promise<{ readonly status: number; readonly headers: Json; readonly text: string }>,
+  ) => Promise<{ readonly status: number; readonly headers: JsonRecord; readonly text: string }>,
   enrollmentGroupId: string,
 ): Promise<string> {
   const path = `/enrollmentGroups/${encodeURIComponent(enrollmentGroupId)}/attestationmechanism`
-  const { symmetricKey } = objectOf<{ symmetricKey?: { primaryKey?: string } } & Json>(
+  const { symmetricKey } = objectOf<{ symmetricKey?: { primaryKey?: string } } & JsonRecord>(
     (await service('POST', path)) as Parameters<typeof objectOf>[0],
   )
   if (symmetricKey?.primaryKey !== undefined) return symmetricKey.primaryKey
-  throw new Failure(
+  throw new CommandFailure(
     `${enrollmentGroupId} is no symmetric-key group.`,
     'Its devices have certificates; there are no keys to derive.',
   )

@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import { command, flag, group, type Run } from './command.ts'
-import { Failure } from './failure.ts'
-import { print, tell, type Columns } from './output.ts'
-import { membersOf, objectOf, type Instance, type Json } from './session.ts'
+import { CommandFailure } from './failure.ts'
+import { print, tell, type Columns } from './print.ts'
+import { membersOf, objectOf, type ShownInstance, type JsonRecord } from './api-session.ts'
 
 const columns: Columns = {
   Hub: 'name',
@@ -19,7 +19,7 @@ interface Wanted {
   readonly linkedHub: string
 }
 
-type Hub = Instance['properties']['iotHubs'][number]
+type Hub = ShownInstance['properties']['iotHubs'][number]
 
 /** `hubward linked-hub …`, after `az iot dps linked-hub`. */
 export function linkedHubCommands(): Command {
@@ -69,7 +69,7 @@ async function show({ session, options }: Run<object>, name: string): Promise<vo
 /** Keys that were read masked are written masked, which keeps them. */
 async function write(
   { session, options }: Run<Wanted>,
-  change: (hubs: readonly Hub[]) => readonly Json[],
+  change: (hubs: readonly Hub[]) => readonly JsonRecord[],
 ): Promise<void> {
   const instance = await session.instance()
   if (options.linkedHub !== undefined) find(instance, options.linkedHub)
@@ -77,14 +77,14 @@ async function write(
   objectOf(await session.management('PUT', instance.id, { body: { properties: { iotHubs } }, ifMatch: instance.etag }))
 }
 
-function find({ name, properties: { iotHubs } }: Instance, wanted: string): Hub {
+function find({ name, properties: { iotHubs } }: ShownInstance, wanted: string): Hub {
   const hub = iotHubs.find((one) => is(one, wanted))
   if (hub) return hub
   const names = iotHubs.map((one) => one.name).join(', ') || 'none'
-  throw new Failure(`${name} has no linked hub ${wanted}.`, `It has: ${names}.`)
+  throw new CommandFailure(`${name} has no linked hub ${wanted}.`, `It has: ${names}.`)
 }
 
-function changed(hub: Json, { location, allocationWeight, applyAllocationPolicy }: Wanted): Json {
+function changed(hub: JsonRecord, { location, allocationWeight, applyAllocationPolicy }: Wanted): JsonRecord {
   return {
     ...hub,
     ...(location !== undefined && { location }),

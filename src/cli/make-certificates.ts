@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { makeCertificate, readIssuer } from './certificate-making.ts'
 import { command } from './command.ts'
-import { Failure } from './failure.ts'
-import { print } from './output.ts'
+import { CommandFailure } from './failure.ts'
+import { print } from './print.ts'
 
 interface Wanted {
   readonly commonName?: string
@@ -29,7 +29,7 @@ export function makeCommands(parent: Command): void {
     const made = command<Wanted>(parent, `make-${kind}`, sentences[kind], async ({ options }) => {
       const name = options.verificationCode ?? options.commonName ?? ''
       const days = Number(options.days)
-      if (!(days > 0 && days < 36_500)) throw new Failure(`--days ${options.days} is no number of days.`)
+      if (!(days > 0 && days < 36_500)) throw new CommandFailure(`--days ${options.days} is no number of days.`)
       const issuer = kind === 'root' ? undefined : readIssuer(options.issuer)
       const { certificate, key, chain } = await makeCertificate({
         commonName: name,
@@ -40,7 +40,8 @@ export function makeCommands(parent: Command): void {
       mkdirSync(options.out, { recursive: true })
       const base = join(options.out, name.replaceAll(/[^\w.-]+/g, '-'))
       const files = { certificate: `${base}.pem`, key: `${base}-key.pem`, chain: `${base}-chain.pem` }
-      if (existsSync(files.key)) throw new Failure(`${files.key} exists.`, 'Choose another --common-name or --out.')
+      if (existsSync(files.key))
+        throw new CommandFailure(`${files.key} exists.`, 'Choose another --common-name or --out.')
       writeFileSync(files.key, key, { mode: 0o600 })
       writeFileSync(files.certificate, certificate)
       writeFileSync(files.chain, chain)

@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import { command, group, type Run } from './command.ts'
-import { Failure } from './failure.ts'
-import { print, tell, type Columns } from './output.ts'
-import { listOf, objectOf, type Json } from './session.ts'
+import { CommandFailure } from './failure.ts'
+import { print, tell, type Columns } from './print.ts'
+import { listOf, objectOf, type JsonRecord } from './api-session.ts'
 
 const columns: Columns = { Policy: 'keyName', Rights: 'rights' }
 
@@ -31,9 +31,9 @@ export function policyCommands(): Command {
       const policies = await all(run)
       const { policyName, rights } = run.options
       if (policies.some((policy) => is(policy, policyName)))
-        throw new Failure(`There is a policy ${policyName} already.`)
+        throw new CommandFailure(`There is a policy ${policyName} already.`)
       if (!rights)
-        throw new Failure('A policy needs rights.', 'Such as: --rights EnrollmentRead RegistrationStatusRead')
+        throw new CommandFailure('A policy needs rights.', 'Such as: --rights EnrollmentRead RegistrationStatusRead')
       await write(run, [...policies, changed({ keyName: policyName }, run.options)])
       await show(run)
     }).requiredOption(...name),
@@ -66,7 +66,7 @@ export function policyCommands(): Command {
     await find(run)
     const rest = (await all(run)).filter((policy) => !is(policy, run.options.policyName))
     if (rest.length === 0)
-      throw new Failure(
+      throw new CommandFailure(
         'The last policy cannot be deleted.',
         'Switch shared keys off instead: hubward instance update --disable-local-auth true',
       )
@@ -76,28 +76,28 @@ export function policyCommands(): Command {
   return parent
 }
 
-async function all({ session }: Run<object>): Promise<readonly Json[]> {
+async function all({ session }: Run<object>): Promise<readonly JsonRecord[]> {
   return listOf(await session.management('POST', `${(await session.instance()).id}/listkeys`))
 }
 
-async function find(run: Run<Wanted>): Promise<Json> {
+async function find(run: Run<Wanted>): Promise<JsonRecord> {
   const policies = await all(run)
   const policy = policies.find((one) => is(one, run.options.policyName))
   if (policy) return policy
   const names = policies.map(({ keyName }) => keyName).join(', ')
-  throw new Failure(`There is no policy ${run.options.policyName}.`, `There are: ${names}.`)
+  throw new CommandFailure(`There is no policy ${run.options.policyName}.`, `There are: ${names}.`)
 }
 
 async function show(run: Run<Wanted>): Promise<void> {
   print(await find(run), { ...columns, 'Primary key': 'primaryKey', 'Secondary key': 'secondaryKey' }, run.options)
 }
 
-async function write({ session }: Run<object>, authorizationPolicies: readonly Json[]): Promise<void> {
+async function write({ session }: Run<object>, authorizationPolicies: readonly JsonRecord[]): Promise<void> {
   const { id, etag } = await session.instance()
   await session.management('PUT', id, { body: { properties: { authorizationPolicies } }, ifMatch: etag })
 }
 
-function changed(policy: Json, { rights, primaryKey, secondaryKey }: Wanted): Json {
+function changed(policy: JsonRecord, { rights, primaryKey, secondaryKey }: Wanted): JsonRecord {
   return {
     ...policy,
     ...(rights && { rights: rights.join(', ') }),
@@ -106,6 +106,6 @@ function changed(policy: Json, { rights, primaryKey, secondaryKey }: Wanted): Js
   }
 }
 
-function is({ keyName }: Json, wanted: string): boolean {
+function is({ keyName }: JsonRecord, wanted: string): boolean {
   return String(keyName).toLowerCase() === wanted.toLowerCase()
 }

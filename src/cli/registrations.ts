@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { command, group } from './command.ts'
-import { print, tell, type Columns } from './output.ts'
-import { objectOf, type Json } from './session.ts'
+import { print, tell, type Columns } from './print.ts'
+import { objectOf, type JsonRecord } from './api-session.ts'
 
 const columns: Columns = {
   'Registration ID': 'registrationId',
@@ -27,11 +27,11 @@ export function registrationCommands(): Command {
   }).requiredOption(...id)
   command<Wanted>(parent, 'list', 'List the registrations of a group', async ({ options, session }) => {
     const path = `/registrations/${encodeURIComponent(options.enrollmentId)}/query`
-    const found: Json[] = []
+    const found: JsonRecord[] = []
     for (let continuation = ''; ;) {
       const more = continuation !== '' && { 'x-ms-continuation': continuation }
       const response = await session.service('POST', path, { headers: { 'x-ms-max-item-count': '500', ...more } })
-      found.push(...(JSON.parse(response.text) as Json[]))
+      found.push(...(JSON.parse(response.text) as JsonRecord[]))
       continuation = String(response.headers['x-ms-continuation'] ?? '')
       if (continuation === '') break
     }

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { command, group } from './command.ts'
-import { readText } from './facts.ts'
-import { print, tell, type Columns } from './output.ts'
-import { listOf, objectOf, type Json } from './session.ts'
+import { readText } from './common-options.ts'
+import { print, tell, type Columns } from './print.ts'
+import { listOf, objectOf, type JsonRecord } from './api-session.ts'
 
 const columns: Columns = {
   Key: 'key',
@@ -32,7 +32,7 @@ export function revocationCommands(): Command {
       const { registrationId, thumbprint, serialNumber, endorsementKey, reason } = options
       const body = { registrationId, thumbprint, serialNumber, endorsementKey, reason }
       const { id } = await session.instance()
-      const { revocations, devices } = objectOf<{ revocations: Json[]; devices: Json[] } & Json>(
+      const { revocations, devices } = objectOf<{ revocations: JsonRecord[]; devices: JsonRecord[] } & JsonRecord>(
         await session.management('POST', `${id}/revoke`, { body }),
       )
       print(revocations, columns, options)

@@ -1,6 +1,6 @@
 import { signSasToken } from '../wire/sas-token.ts'
 import type { Issuer } from './certificate-making.ts'
-import { hmac } from './session.ts'
+import { hmac } from './api-session.ts'
 
 /** Where simulated devices register. */
 export interface DeviceEndpoint {

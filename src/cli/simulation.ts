@@ -1,5 +1,5 @@
 import { Presets, SingleBar } from 'cli-progress'
-import type { Json } from './session.ts'
+import type { JsonRecord } from './api-session.ts'
 
 /** Devices to be registered, and how one is. */
 export interface Simulation {
@@ -11,7 +11,7 @@ export interface Simulation {
 }
 
 /** How a simulation went. */
-export interface Summary extends Json {
+export interface Summary extends JsonRecord {
   readonly devices: number
   readonly assigned: number
   readonly failed: number

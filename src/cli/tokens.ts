@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import { command, group } from './command.ts'
-import { Failure } from './failure.ts'
-import { print, tell, type Columns } from './output.ts'
-import { listOf, objectOf } from './session.ts'
+import { CommandFailure } from './failure.ts'
+import { print, tell, type Columns } from './print.ts'
+import { listOf, objectOf } from './api-session.ts'
 
 const columns: Columns = {
   ID: 'id',
@@ -29,7 +29,7 @@ export function tokenCommands(): Command {
     })
     const expiresInDays = options.days === undefined ? undefined : Number(options.days)
     if (expiresInDays !== undefined && !(expiresInDays > 0))
-      throw new Failure(`--days ${options.days} is no number of days.`)
+      throw new CommandFailure(`--days ${options.days} is no number of days.`)
     const body = { description: options.description, assignments, expiresInDays }
     const made = objectOf(await session.management('POST', '/admin/v1/tokens', { body }))
     print(made, { ...columns, Token: 'token' }, options)

@@ -4,7 +4,7 @@ import { isJsonObject, type Json, type JsonObject } from '../base/json.ts'
 import { Refusal } from '../model/refusal.ts'
 import { bodyObject } from './body.ts'
 import { deleteEnrollment, getEnrollment, putEnrollment } from './enrollments.ts'
-import type { Instance } from './instance.ts'
+import type { EnrollingInstance } from './enrolling-instance.ts'
 import type { EnrollmentKind } from './kind.ts'
 import { members, memberRefusal } from '../model/members.ts'
 import { readIfMatch } from '../wire/precondition.ts'
@@ -58,7 +58,7 @@ export function readBulk(kind: Pick<EnrollmentKind, 'bulkMember' | 'idMember'>, 
 export async function runBulk<E extends Enrollment>(
   kind: EnrollmentKind<E>,
   { mode, items }: Bulk,
-  instance: Instance,
+  instance: EnrollingInstance,
 ): Promise<BulkOutcome> {
   const errors: JsonObject[] = []
   const changes: { before?: Enrollment | undefined; after?: Enrollment }[] = []
@@ -87,7 +87,7 @@ async function runItem<E extends Enrollment>(
   mode: Mode,
   id: string,
   record: JsonObject,
-  instance: Instance,
+  instance: EnrollingInstance,
 ): Promise<{ before?: Enrollment | undefined; after?: Enrollment; warnings?: readonly string[] }> {
   switch (mode) {
     case 'create':

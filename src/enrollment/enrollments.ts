@@ -8,7 +8,7 @@ import { Secret } from '../base/secret.ts'
 import { timestamp } from '../base/time.ts'
 import { untilUndisturbed } from './attempt.ts'
 import { bodyObject } from './body.ts'
-import type { Instance } from './instance.ts'
+import type { EnrollingInstance } from './enrolling-instance.ts'
 import type { EnrollmentKind } from './kind.ts'
 import { holds, type Precondition } from '../wire/precondition.ts'
 import { checkQuota } from './quota.ts'
@@ -19,7 +19,7 @@ import { shown } from '../base/printable.ts'
 export async function getEnrollment<E extends Enrollment>(
   kind: EnrollmentKind<E>,
   id: string,
-  { store, idScope }: Instance,
+  { store, idScope }: EnrollingInstance,
 ): Promise<E> {
   const enrollment = await kind.records(store).get(idScope, id)
   if (!enrollment) throw new Refusal(kind.absent, `there is no ${shown(id)}`)
@@ -35,7 +35,7 @@ export function putEnrollment<E extends Enrollment>(
   id: string,
   body: Json | undefined,
   precondition: Precondition,
-  instance: Instance,
+  instance: EnrollingInstance,
 ): Promise<{ before: E | undefined; after: Enrollment; warnings: readonly string[] }> {
   return untilUndisturbed(async () => {
     const { store, idScope, clock, rules, kinds, policies } = instance
@@ -72,7 +72,7 @@ export function deleteEnrollment<E extends Enrollment>(
   kind: EnrollmentKind<E>,
   id: string,
   precondition: Precondition,
-  instance: Instance,
+  instance: EnrollingInstance,
 ): Promise<{ before: E }> {
   return untilUndisturbed(async () => {
     const { store, idScope } = instance
@@ -94,7 +94,7 @@ function demand(precondition: Precondition, stored: Enrollment | undefined, reas
 
 async function ownRegistration(
   enrollment: Enrollment,
-  { store, idScope }: Instance,
+  { store, idScope }: EnrollingInstance,
 ): Promise<Registration | undefined> {
   if (enrollment.kind === 'group') return undefined
   const registration = await store.registrations.get(idScope, enrollment.registrationId)

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { Refusal } from '../model/refusal.ts'
 import { openSqliteStore } from '../store/sqlite-store.ts'
-import { ordinaryRules } from './rules.ts'
-import { queryPage, type Collection } from './page.ts'
+import { ordinaryRules } from './enrollment-rules.ts'
+import { queryPage, type Queryable } from './page.ts'
 import { asIdScope } from '../../test/fixtures/identifiers.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'hubward-page-'))
@@ -18,7 +18,7 @@ after(async () => {
 const instance = { idScope: asIdScope('0ne00000001'), store, rules: ordinaryRules }
 
 /** So many records, made as they are asked for. */
-const numbers = (count: number): Collection<number> => ({
+const numbers = (count: number): Queryable<number> => ({
   name: 'numbers',
   members: { n: 'value' },
   slice: async ({ after: last, limit }) => {

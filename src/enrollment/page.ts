@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import type { JsonObject } from '../base/json.ts'
 import type { Slice } from '../store/store.ts'
 import { readContinuation, writeContinuation, type Question } from './continuation.ts'
-import type { Instance } from './instance.ts'
+import type { EnrollingInstance } from './enrolling-instance.ts'
 import { matches, project } from './query/evaluate.ts'
 import { groupsOf } from './query/groups.ts'
 import type { MemberTree } from '../model/members.ts'
@@ -12,7 +12,7 @@ import { queryRefusal } from './query/tokens.ts'
 import { understandQuery } from './query/understand.ts'
 
 /** A collection that can be asked, in the order of its keys. */
-export interface Collection<T> {
+export interface Queryable<T> {
   readonly name: string
   /** What its records may have. */
   readonly members: MemberTree
@@ -47,9 +47,9 @@ const sliceOfScan = 250
  * hide others. A page may be short, even empty, and still have a continuation. [service-wire §6]
  */
 export async function queryPage<T>(
-  collection: Collection<T>,
+  collection: Queryable<T>,
   { query: text, limit, continuation }: PageRequest,
-  { idScope, store, rules }: Pick<Instance, 'idScope' | 'store' | 'rules'>,
+  { idScope, store, rules }: Pick<EnrollingInstance, 'idScope' | 'store' | 'rules'>,
 ): Promise<Page> {
   const { query, notUnderstood } = understandQuery(text, collection.members, rules.refuseUnknownQueries)
   const question: Question = { idScope, collection: collection.name, query: text }
@@ -66,7 +66,7 @@ export async function queryPage<T>(
 
 async function scan<T>(
   query: Query,
-  { slice, keyOf, json }: Collection<T>,
+  { slice, keyOf, json }: Queryable<T>,
   start: string,
   limit: number,
 ): Promise<{ items: JsonObject[]; after?: string }> {
@@ -92,7 +92,7 @@ async function scan<T>(
   }
 }
 
-async function aggregate<T>(query: Query, { slice, keyOf, json }: Collection<T>): Promise<JsonObject[]> {
+async function aggregate<T>(query: Query, { slice, keyOf, json }: Queryable<T>): Promise<JsonObject[]> {
   const groups = groupsOf(query)
   let after = ''
   for (let scanned = 0; scanned < most.aggregate; scanned += sliceOfScan) {

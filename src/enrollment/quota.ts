@@ -1,12 +1,12 @@
 import type { Enrollment } from '../model/enrollment.ts'
 import { Refusal } from '../model/refusal.ts'
-import type { Instance } from './instance.ts'
+import type { EnrollingInstance } from './enrolling-instance.ts'
 
 /** Refuse one more enrollment of this kind than the instance may have; replacing `stored` takes no more room. [service-wire §14.1] */
 export async function checkQuota(
   { kind, attestation }: Enrollment,
   stored: Enrollment | undefined,
-  { store, idScope, kinds, rules: { limits } }: Instance,
+  { store, idScope, kinds, rules: { limits } }: EnrollingInstance,
 ): Promise<void> {
   if (stored && (kind === 'individual' || stored.attestation.type === attestation.type)) return
   if (kind === 'individual') {

@@ -3,11 +3,11 @@ import { isDeviceId, isRegistrationId, registrationKey, type RegistrationId } fr
 import type { JsonObject } from '../base/json.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Secret } from '../base/secret.ts'
-import { readAttestation } from './attestation.ts'
+import { readAttestation } from './read-attestation.ts'
 import { readInitialTwin } from './initial-twin.ts'
 import { members, type Members } from '../model/members.ts'
-import type { Offered } from './instance.ts'
-import type { EnrollmentRules } from './rules.ts'
+import type { Offered } from './enrolling-instance.ts'
+import type { EnrollmentRules } from './enrollment-rules.ts'
 
 /** What writing adds to what was asked for. */
 type Draft<E extends Enrollment> = Omit<E, 'etag' | 'createdDateTimeUtc' | 'lastUpdatedDateTimeUtc'>

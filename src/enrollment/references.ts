@@ -3,7 +3,7 @@ import type { AttestationMechanism, Enrollment } from '../model/enrollment.ts'
 import { enrollmentId } from '../model/enrollment.ts'
 import { registrationKey } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
-import type { Instance } from './instance.ts'
+import type { EnrollingInstance } from './enrolling-instance.ts'
 import type { EnrollmentKind } from './kind.ts'
 import { memberRefusal } from '../model/members.ts'
 
@@ -16,14 +16,18 @@ export async function checkReferences<E extends Enrollment>(
   kind: EnrollmentKind<E>,
   enrollment: Enrollment,
   stored: Enrollment | undefined,
-  instance: Instance,
+  instance: EnrollingInstance,
 ): Promise<void> {
   await checkHubs(enrollment, stored, instance)
   await checkCaReferences(enrollment, stored, instance)
   if (!instance.rules.allowSharedCertificates) await checkCertificates(kind, enrollment, instance)
 }
 
-async function checkHubs(enrollment: Enrollment, stored: Enrollment | undefined, { store, idScope }: Instance) {
+async function checkHubs(
+  enrollment: Enrollment,
+  stored: Enrollment | undefined,
+  { store, idScope }: EnrollingInstance,
+) {
   const named = hubsOf(enrollment)
   if (named.length === 0) return
   const linked = await store.linkedHubs.all(idScope)
@@ -42,7 +46,7 @@ function hubsOf(enrollment: Enrollment | undefined): string[] {
 async function checkCaReferences(
   { attestation }: Enrollment,
   stored: Enrollment | undefined,
-  instance: Instance,
+  instance: EnrollingInstance,
 ): Promise<void> {
   const { store, idScope } = instance
   const kept = stored && certificatesOf(stored.attestation, instance).named.map(({ name }) => name.toLowerCase())
@@ -55,7 +59,7 @@ async function checkCaReferences(
 async function checkCertificates<E extends Enrollment>(
   kind: EnrollmentKind<E>,
   enrollment: Enrollment,
-  instance: Instance,
+  instance: EnrollingInstance,
 ): Promise<void> {
   const { store, idScope } = instance
   const own = registrationKey(enrollmentId(enrollment))
@@ -66,6 +70,6 @@ async function checkCertificates<E extends Enrollment>(
   }
 }
 
-function certificatesOf(mechanism: AttestationMechanism, { kinds }: Instance): HeldCertificates {
+function certificatesOf(mechanism: AttestationMechanism, { kinds }: EnrollingInstance): HeldCertificates {
   return kinds[mechanism.type]?.enrollment.certificates?.(mechanism) ?? { held: [], named: [] }
 }

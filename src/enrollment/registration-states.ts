@@ -2,19 +2,19 @@ import type { JsonObject } from '../base/json.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Registration } from '../model/registration.ts'
 import { untilUndisturbed } from './attempt.ts'
-import type { Instance } from './instance.ts'
+import type { EnrollingInstance } from './enrolling-instance.ts'
 import { holds, type Precondition } from '../wire/precondition.ts'
 import { shown } from '../base/printable.ts'
 
 /** What is remembered of this device; refuses if it never registered. */
-export async function getRegistration(id: string, { store, idScope }: Instance): Promise<Registration> {
+export async function getRegistration(id: string, { store, idScope }: EnrollingInstance): Promise<Registration> {
   const registration = await store.registrations.get(idScope, id)
   if (!registration) throw new Refusal('RegistrationAbsent', `${shown(id)} never registered, or was forgotten`)
   return registration
 }
 
 /** Forget the device's assignment: its next registration is an initial one. The hub's identity stays. [service-wire §5] */
-export function deleteRegistration(id: string, precondition: Precondition, instance: Instance): Promise<void> {
+export function deleteRegistration(id: string, precondition: Precondition, instance: EnrollingInstance): Promise<void> {
   return untilUndisturbed(async () => {
     const { registrationId, etag } = await getRegistration(id, instance)
     if (!holds(precondition, etag)) throw new Refusal('RegistrationEtagMismatch', `the etag is ${etag}`)

@@ -10,7 +10,7 @@ import { Refusal } from '../model/refusal.ts'
 import { Secret } from '../base/secret.ts'
 import { timestamp } from '../base/time.ts'
 import { readGroup, readIndividual } from './read-enrollment.ts'
-import { ordinaryRules } from './rules.ts'
+import { ordinaryRules } from './enrollment-rules.ts'
 import { enrollmentJson } from './write-enrollment.ts'
 
 const certificates = [

@@ -1,7 +1,7 @@
 import type { Enrollment } from '../model/enrollment.ts'
 import type { JsonObject } from '../base/json.ts'
-import { attestationJson } from './attestation.ts'
-import type { Offered } from './instance.ts'
+import { attestationJson } from './read-attestation.ts'
+import type { Offered } from './enrolling-instance.ts'
 
 /** What the reader of a record may see of its secrets. */
 export interface Disclosure {

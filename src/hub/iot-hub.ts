@@ -20,7 +20,7 @@ export interface IotHub {
   readonly replace: (identity: DeviceIdentity) => Promise<DeviceIdentity | undefined>
   /** Removing what is not there is done already. */
   readonly remove: (deviceId: string) => Promise<void>
-  readonly twin: (deviceId: string) => Promise<Twin | undefined>
+  readonly twin: (deviceId: string) => Promise<HubTwin | undefined>
   readonly mergeTwin: (deviceId: string, twin: InitialTwin) => Promise<void>
   /** Create a device with its whole twin, reported properties too; false if the device exists already. */
   readonly createWithTwin: (identity: DeviceIdentity, twin: TwinData) => Promise<boolean>
@@ -30,17 +30,17 @@ export interface IotHub {
 export interface DeviceIdentity extends JsonObject {
   readonly deviceId: string
   readonly etag?: string
-  readonly authentication: Authentication
+  readonly authentication: DeviceAuthentication
   readonly capabilities?: { readonly iotEdge: boolean }
 }
 
-export interface Authentication extends JsonObject {
+export interface DeviceAuthentication extends JsonObject {
   readonly type: 'sas' | 'selfSigned' | 'certificateAuthority' | 'none'
   readonly symmetricKey?: { readonly primaryKey?: string | null; readonly secondaryKey?: string | null }
   readonly x509Thumbprint?: { readonly primaryThumbprint?: string | null; readonly secondaryThumbprint?: string | null }
 }
 
-export interface Twin extends JsonObject {
+export interface HubTwin extends JsonObject {
   readonly tags?: JsonObject | undefined
   readonly properties?: { readonly desired?: JsonObject | undefined; readonly reported?: JsonObject | undefined }
 }

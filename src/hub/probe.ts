@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { LinkedHub } from '../model/service.ts'
 import type { Clocks } from '../base/time.ts'
-import type { HubGuard } from './guard.ts'
+import type { HubGuard } from './hub-guard.ts'
 import { iotHub, type HubTransport } from './iot-hub.ts'
 
 /** What probing works with. */

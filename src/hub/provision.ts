@@ -5,7 +5,7 @@ import type { HubCredential } from '../model/hub-credential.ts'
 import { isJsonObject, type JsonObject } from '../base/json.ts'
 import { Refusal } from '../model/refusal.ts'
 import { Secret } from '../base/secret.ts'
-import type { Authentication, DeviceIdentity, IotHub, Twin, TwinData } from './iot-hub.ts'
+import type { DeviceAuthentication, DeviceIdentity, IotHub, HubTwin, TwinData } from './iot-hub.ts'
 
 /** The identity that a hub is to have for a device. */
 export interface WantedDevice {
@@ -72,7 +72,7 @@ export async function createAnew(hub: IotHub, wanted: WantedDevice, twin: TwinDa
 }
 
 /** A twin's content without what its hub keeps for itself: versions, metadata, times. */
-export function twinData({ tags, properties }: Twin): TwinData {
+export function twinData({ tags, properties }: HubTwin): TwinData {
   return {
     tags: withoutSystemMembers(tags),
     desired: withoutSystemMembers(properties?.desired),
@@ -98,7 +98,7 @@ function withCredential(identity: DeviceIdentity, { credential, iotEdge }: Wante
   return { ...identity, authentication, capabilities: { ...identity.capabilities, iotEdge } }
 }
 
-function authenticationOf(credential: HubCredential): Authentication {
+function authenticationOf(credential: HubCredential): DeviceAuthentication {
   switch (credential.type) {
     case 'sas':
       return sasAuthentication(credential.primaryKey, credential.secondaryKey)
@@ -115,12 +115,12 @@ function bothThumbprints(thumbprint: string) {
   return { primaryThumbprint: thumbprint, secondaryThumbprint: thumbprint }
 }
 
-function sasAuthentication(primaryKey: Secret, secondaryKey: Secret): Authentication {
+function sasAuthentication(primaryKey: Secret, secondaryKey: Secret): DeviceAuthentication {
   const symmetricKey = { primaryKey: primaryKey.revealBase64(), secondaryKey: secondaryKey.revealBase64() }
   return { type: 'sas', symmetricKey }
 }
 
-function sameAuthentication(a: Authentication, b: Authentication): boolean {
+function sameAuthentication(a: DeviceAuthentication, b: DeviceAuthentication): boolean {
   if (a.type !== b.type) return false
   if (a.type === 'sas') {
     return (

@@ -9,11 +9,11 @@ import { fieldsOf, readCertificateFields } from '../wire/x509/certificate-fields
 import { signs } from '../wire/x509/known-certificates.ts'
 import { commonName } from '../wire/x509/name.ts'
 import { authorityOf } from '../wire/x509/path-rules.ts'
-import type { Instance } from '../enrollment/instance.ts'
+import type { EnrollingInstance } from '../enrollment/enrolling-instance.ts'
 import { holds, type Precondition } from '../wire/precondition.ts'
 import { shown } from '../base/printable.ts'
 
-type Owner = Pick<Instance, 'idScope' | 'store' | 'clock'>
+type Owner = Pick<EnrollingInstance, 'idScope' | 'store' | 'clock'>
 
 /** Milliseconds that a verification code is good for. [service-wire §16.27] */
 const codeLifetime = 7 * 24 * 60 * 60 * 1000

@@ -29,7 +29,7 @@ export function resourceId(service: ProvisioningService): string {
 }
 
 /** Where the resource manager's clients look for an instance. */
-export interface Place {
+export interface InstancePath {
   readonly subscription: string
   readonly group: string
   readonly instance: string
@@ -38,7 +38,7 @@ export interface Place {
 /** The instance at this place, in any letter case; undefined if it is not there. */
 export async function findInstance(
   store: Reader,
-  { subscription, group, instance }: Place,
+  { subscription, group, instance }: InstancePath,
 ): Promise<ProvisioningService | undefined> {
   const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase()
   return (await store.services.all()).find((service) => {
@@ -48,7 +48,7 @@ export async function findInstance(
 }
 
 /** The instance at this place; refuses if it is not there. */
-export async function demandInstance(store: Reader, place: Place): Promise<ProvisioningService> {
+export async function demandInstance(store: Reader, place: InstancePath): Promise<ProvisioningService> {
   const service = await findInstance(store, place)
   if (service) return service
   throw new Refusal(

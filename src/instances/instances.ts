@@ -9,7 +9,7 @@ import type { LinkedHub, ProvisioningService, SharedAccessPolicy } from '../mode
 import { Conflict, type Store, type Writer } from '../store/store.ts'
 import { holds, type Precondition } from '../wire/precondition.ts'
 import { inTurnOfInstance } from './in-turn.ts'
-import { defaultResource, demandInstance, findInstance, resourceOf, type Place } from './instance-resource.ts'
+import { defaultResource, demandInstance, findInstance, resourceOf, type InstancePath } from './instance-resource.ts'
 import { readLinkedHubs, replaceHubs } from './linked-hubs.ts'
 import { demandFreeHostNames, demandFreeName } from './names.ts'
 import { readInstance, readTags } from './read-instance.ts'
@@ -33,7 +33,7 @@ export interface Administration {
 
 /** What an instance is wanted to be. */
 export interface WantedInstance {
-  readonly place: Place
+  readonly place: InstancePath
   readonly body: Json | undefined
   readonly precondition: Precondition
   /** Refuses the caller if host names are not its to choose: they stand in the certificate of all instances. */
@@ -82,7 +82,7 @@ export async function putInstance(wanted: WantedInstance, parts: Administration)
 
 /** Give the instance other tags, if the body has any. */
 export async function retagInstance(
-  place: Place,
+  place: InstancePath,
   body: Json | undefined,
   { store }: Pick<Administration, 'store'>,
 ): Promise<{ readonly before: ProvisioningService; readonly after: ProvisioningService }> {
@@ -93,13 +93,13 @@ export async function retagInstance(
 }
 
 /** Give the instance these limits over those of the deployment, in place of its own. */
-export async function limitInstance(place: Place, limits: Partial<Limits>, store: Store) {
+export async function limitInstance(place: InstancePath, limits: Partial<Limits>, store: Store) {
   return changeInstance(place, store, (before) => ({ ...before, limits }))
 }
 
 /** Delete the instance with everything that belongs to it; gives it, or undefined if there is none. [service-wire §8.2] */
 export async function deleteInstance(
-  place: Place,
+  place: InstancePath,
   precondition: Precondition,
   { store, deviceHost }: Pick<Administration, 'store' | 'deviceHost'>,
 ): Promise<ProvisioningService | undefined> {
@@ -116,7 +116,7 @@ export async function deleteInstance(
 }
 
 async function changeInstance(
-  place: Place,
+  place: InstancePath,
   store: Store,
   change: (before: ProvisioningService) => ProvisioningService,
 ): Promise<{ readonly before: ProvisioningService; readonly after: ProvisioningService }> {
@@ -150,7 +150,7 @@ async function written(
   }
 }
 
-function newInstance({ subscription, group, instance }: Place, { clock, hostNameFor }: Administration) {
+function newInstance({ subscription, group, instance }: InstancePath, { clock, hostNameFor }: Administration) {
   return {
     idScope: noIdScope,
     name: instance,

@@ -6,13 +6,13 @@ import type { Members } from '../model/members.ts'
 import { timestamp } from '../base/time.ts'
 import { DerMalformed } from '../wire/der.ts'
 import { parseRevocationList } from '../wire/revocation-list.ts'
-import type { Instance } from '../enrollment/instance.ts'
+import type { EnrollingInstance } from '../enrollment/enrolling-instance.ts'
 import { inTurn } from './in-turn.ts'
 import { authoritiesOf } from './revocation-lists/issuer.ts'
 import { demandRoom, demandSuccessor } from './revocation-lists/succession.ts'
 import { readEntries, removeEntries, replaceEntries } from './revocation-lists/write.ts'
 
-type Owner = Pick<Instance, 'idScope' | 'store' | 'clock'>
+type Owner = Pick<EnrollingInstance, 'idScope' | 'store' | 'clock'>
 
 /** Milliseconds that a list's date may be ahead of our clock. */
 const skew = 5 * 60 * 1000

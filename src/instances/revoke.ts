@@ -4,9 +4,9 @@ import { Refusal } from '../model/refusal.ts'
 import { revocationKey, type Revocation, type RevokedSubject } from '../model/revocation.ts'
 import type { LinkedHub } from '../model/service.ts'
 import { timestamp } from '../base/time.ts'
-import type { Instance } from '../enrollment/instance.ts'
+import type { EnrollingInstance } from '../enrollment/enrolling-instance.ts'
 
-type Owner = Pick<Instance, 'idScope' | 'store' | 'clock'>
+type Owner = Pick<EnrollingInstance, 'idScope' | 'store' | 'clock'>
 
 /** What became of the hub identity of a device that was revoked. */
 export interface Cut {

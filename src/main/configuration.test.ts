@@ -65,5 +65,5 @@ test('the facts that connection.env exports do not stand in the way of the next 
 
 test('docs/configuration.md shows every setting as it is', () => {
   const page = readFileSync(join(import.meta.dirname, '../../docs/configuration.md'), 'utf8')
-  assert.ok(page.includes(settingsTable()), 'run: node src/main/configuration-page.ts')
+  assert.ok(page.includes(settingsTable()), 'run: node tools/configuration-page.ts')
 })

@@ -9,7 +9,7 @@ import { deploymentKey } from '../store/deployment-key.ts'
 import { openSqliteStore } from '../store/sqlite-store.ts'
 import { ConfigurationError } from './configuration.ts'
 import { holdDataFolder } from './data-folder.ts'
-import { writeConnectionFile } from './facts.ts'
+import { writeConnectionFile } from './connection-file.ts'
 
 test('a data folder is one process’s at a time, and free again when that process is killed', async () => {
   const folder = join(mkdtempSync(join(tmpdir(), 'hubward-folder-')), 'data')

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { Monotonic } from '../base/time.ts'
 import { admission, type Admission } from '../transport/admission/admission.ts'
-import type { Bounds, Cause } from '../transport/admission/bounds.ts'
+import type { Bounds, TurnAwayCause } from '../transport/admission/bounds.ts'
 import type { TurnedAway } from '../transport/admission/turned-away.ts'
 import { networks } from '../base/networks.ts'
 import { ConfigurationError, type Configuration } from './configuration.ts'
@@ -98,7 +98,7 @@ function sharedBy({ sharedAddresses, proxyPeers }: Configuration): Bounds['isSha
 /** Strangers who never come to anything are daily business; a bound that is met may be one that a fleet has outgrown. */
 function tell(
   { cause, times, address }: TurnedAway,
-  setting: Cause | 'managementConnections',
+  setting: TurnAwayCause | 'managementConnections',
   where: string,
   configuration: Configuration,
   log: Pick<Logger, 'warn' | 'info'>,

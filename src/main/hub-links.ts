@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { hubGuard, type HubGuard } from '../hub/guard.ts'
+import { hubGuard, type HubGuard } from '../hub/hub-guard.ts'
 import { probeRegularly, type Probing } from '../hub/probe.ts'
 import type { Clocks } from '../base/time.ts'
 import type { Reader } from '../store/store.ts'

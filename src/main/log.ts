@@ -6,7 +6,7 @@ import type { Report } from '../sqlite/condition.ts'
 import { Unwritable } from '../sqlite/unwritable.ts'
 import { printable, printableJson, shown } from '../base/printable.ts'
 import type { AuditTrouble } from './audit-log.ts'
-import { type Output, outputTo } from './output.ts'
+import { type Output, outputTo } from './line-output.ts'
 import { isError, stackLines, thrownMembers, titleOf, type Thrown } from './thrown.ts'
 
 const standardOutput = 1

@@ -4,7 +4,7 @@ import type { AttestationKind } from '../attestation/attestation-kind.ts'
 import type { FailureBudget } from '../attestation/failure-budget.ts'
 import type { CertificatePolicy } from '../attestation/x509.ts'
 import type { Clocks, Monotonic } from '../base/time.ts'
-import type { Offered } from '../enrollment/instance.ts'
+import type { Offered } from '../enrollment/enrolling-instance.ts'
 import type { Store } from '../store/store.ts'
 import type { Configuration } from './configuration.ts'
 

@@ -2,12 +2,12 @@ import { rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { readConfiguration } from './configuration.ts'
 import { holdDataFolder } from './data-folder.ts'
-import { connectionFacts, portWarnings, welcome, writeConnectionFile } from './facts.ts'
+import { connectionFacts, portWarnings, welcome, writeConnectionFile } from './connection-file.ts'
 import { openHubward } from './hubward.ts'
 import { faultExitCode, uncaughtFault } from './last-resort.ts'
 import { openLog } from './log.ts'
 import { startFailure } from './start-failure.ts'
-import { usage } from './usage.ts'
+import { usage } from './option-help.ts'
 
 /** Serve until the process is asked to stop. */
 async function serve(): Promise<void> {

@@ -5,7 +5,7 @@ import type { Undiagnosed } from '../model/decision.ts'
 import type { Clocks } from '../base/time.ts'
 import type { Store } from '../store/store.ts'
 import type { Step } from './applying.ts'
-import type { RegistrationLimits } from './limits.ts'
+import type { RegistrationLimits } from './registration-limits.ts'
 
 /** What registration works with. */
 export interface RegistrationDependencies extends Clocks {

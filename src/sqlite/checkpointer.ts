@@ -1,12 +1,12 @@
 import { fdatasyncSync, fstatSync, openSync, statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
-import { type Cause, causeOf } from './unwritable.ts'
+import { type WriteFailure, causeOf } from './unwritable.ts'
 import { witnessFile } from './witness.ts'
 
 /** Sent after each attempt that had something to do. */
 export interface FromCheckpointer {
-  readonly failed?: Cause
+  readonly failed?: WriteFailure
 }
 
 // Moving the WAL into the database on another thread keeps that work out of the commits. Measured: 23.6 k rows/s and 4.8 ms

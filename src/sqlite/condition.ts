@@ -1,4 +1,4 @@
-import { type Cause, Unwritable } from './unwritable.ts'
+import { type WriteFailure, Unwritable } from './unwritable.ts'
 
 /** What an operator is to know of a database. */
 export interface Report {
@@ -32,7 +32,7 @@ export class Condition {
     return this.#cause
   }
 
-  failed(cause: Cause): Unwritable {
+  failed(cause: WriteFailure): Unwritable {
     const { errno } = cause
     this.#cause = new Unwritable(this.#path, cause)
     if (this.#toldAt === undefined || performance.now() - this.#toldAt > toldEvery) {

@@ -9,7 +9,7 @@ import { causeOf, isEnvironmental, Unwritable } from './unwritable.ts'
 import { digestOf, readWitness, writeWitness } from './witness.ts'
 import type { FromWriter, ToWriter, Write } from './transactions.ts'
 
-export type Row = Readonly<Record<string, SQLInputValue>>
+export type SqlRow = Readonly<Record<string, SQLInputValue>>
 
 /** A statement did not change the rows it was expected to: somebody else was there first. Nothing was written. */
 export class UnmetExpectation extends Error {
@@ -72,7 +72,7 @@ export class Database implements AsyncDisposable {
     this.#checkpointing = new Condition('moving the WAL into the file', path, tell)
     this.#reader = new DatabaseSync(path, { readOnly: true })
     this.#reader.exec('pragma temp_store = memory')
-    this.#writer = new Thread(new URL('writer.ts', import.meta.url), path, {
+    this.#writer = new Thread(new URL('writing-thread.ts', import.meta.url), path, {
       message: (settled) => this.#settle(settled),
       died: (error) => this.#writerDied(error),
     })
@@ -104,12 +104,12 @@ export class Database implements AsyncDisposable {
     }
   }
 
-  all(sql: string, parameters: readonly SQLInputValue[] = []): Row[] {
-    return this.#statement(sql).all(...parameters) as Row[]
+  all(sql: string, parameters: readonly SQLInputValue[] = []): SqlRow[] {
+    return this.#statement(sql).all(...parameters) as SqlRow[]
   }
 
-  get(sql: string, parameters: readonly SQLInputValue[] = []): Row | undefined {
-    return this.#statement(sql).get(...parameters) as Row | undefined
+  get(sql: string, parameters: readonly SQLInputValue[] = []): SqlRow | undefined {
+    return this.#statement(sql).get(...parameters) as SqlRow | undefined
   }
 
   /**

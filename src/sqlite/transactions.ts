@@ -1,5 +1,5 @@
 import type { SQLInputValue } from 'node:sqlite'
-import type { Cause } from './unwritable.ts'
+import type { WriteFailure } from './unwritable.ts'
 
 /** One statement of a transaction. */
 export interface Write {
@@ -17,7 +17,7 @@ export interface ToWriter {
 /** What it answers. */
 export interface FromWriter {
   /** `failed` is the index of the statement that did not meet its expectation, or what failed. */
-  readonly outcomes: readonly { readonly id: number; readonly failed?: number | Cause | undefined }[]
+  readonly outcomes: readonly { readonly id: number; readonly failed?: number | WriteFailure | undefined }[]
   /** Why the witness lags behind: what was committed stands all the same. */
-  readonly unwitnessed?: Cause | undefined
+  readonly unwitnessed?: WriteFailure | undefined
 }

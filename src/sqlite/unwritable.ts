@@ -1,7 +1,7 @@
 import { closeSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs'
 
 /** What SQLite, and the file system below it, said of a write that failed. */
-export interface Cause {
+export interface WriteFailure {
   readonly text: string
   /** SQLite's primary result code; absent where it was not SQLite that failed. */
   readonly resultCode?: number
@@ -18,7 +18,7 @@ export class Unwritable extends Error {
   readonly path: string
   readonly errno: string | undefined
 
-  constructor(path: string, { text, errno }: Cause) {
+  constructor(path: string, { text, errno }: WriteFailure) {
     super(`${path} cannot be written: ${text}${errno === undefined ? '' : ` (${errno})`}`)
     this.path = path
     this.errno = errno
@@ -32,17 +32,17 @@ const full = 13
 const environmental = [busy, 6, 7, 8, 10, 11, full, 14, 15, 22, 26]
 
 /** True if it is the surroundings that failed, not the statement. */
-export function isEnvironmental({ resultCode, errno }: Cause): boolean {
+export function isEnvironmental({ resultCode, errno }: WriteFailure): boolean {
   return errno !== undefined || (resultCode !== undefined && environmental.includes(resultCode))
 }
 
 /** True if a smaller write might still find room. */
-export function isFull({ resultCode }: Cause): boolean {
+export function isFull({ resultCode }: WriteFailure): boolean {
   return resultCode === full
 }
 
 /** What was thrown by SQLite or a file operation upon this database. SQLite does not tell the errno, so a write beside it is tried. */
-export function causeOf(thrown: unknown, path: string): Cause {
+export function causeOf(thrown: unknown, path: string): WriteFailure {
   if (!(thrown instanceof Error)) return { text: String(thrown) }
   const { errcode, errstr, code } = thrown as Error & { errcode?: number; errstr?: string; code?: string }
   if (errcode === undefined)

@@ -4,7 +4,7 @@ import { Refusal } from '../model/refusal.ts'
 import type { DeviceRequest } from '../registration/admit.ts'
 import { readPlain, type SaslMechanism, type SaslMechanisms } from '../wire/amqp/sasl.ts'
 import type { Peer } from '../base/peer.ts'
-import { newTrackingId, whenAnswerable, type DeviceTransport } from './answer.ts'
+import { newTrackingId, whenAnswerable, type DeviceTransport } from './device-transport.ts'
 import { quoted } from '../base/printable.ts'
 
 /** The api-version is not known before the links are. */

@@ -12,7 +12,7 @@ import { answeringClient, type Answering } from '../wire/amqp/request-reply.ts'
 import type { AmqpLink, AmqpService } from '../wire/amqp/service.ts'
 import type { Peer } from '../base/peer.ts'
 import { deviceSasl, readAddress } from './amqp-sasl.ts'
-import { newTrackingId, refused, whenAnswerable, type DeviceTransport } from './answer.ts'
+import { newTrackingId, refused, whenAnswerable, type DeviceTransport } from './device-transport.ts'
 import { operationJson, readRegisterBody } from './device-json.ts'
 import { quoted, shown } from '../base/printable.ts'
 

@@ -43,7 +43,7 @@ function readClaim(body: JsonObject, kinds: ClaimKinds): Claim | undefined {
 }
 
 /** For whom a registration is written. */
-export interface Reader {
+export interface Addressee {
   /** As this device spells it now. [device-wire §11.15] */
   readonly registrationId: string
   readonly apiVersion: string
@@ -52,17 +52,17 @@ export interface Reader {
 }
 
 /** A RegistrationOperationStatus in ASCII, without nulls. [device-wire §1.5] */
-export function operationJson({ id, status, result }: Operation, reader: Reader): string {
+export function operationJson({ id, status, result }: Operation, addressee: Addressee): string {
   return toAsciiJson({
     operationId: id,
     status,
-    registrationState: result && registrationState(result, reader),
+    registrationState: result && registrationState(result, addressee),
   })
 }
 
 /** A bare DeviceRegistrationResult, as the lookup answers it. [device-wire §2.1] */
-export function registrationJson(registration: Registration, reader: Reader): string {
-  return toAsciiJson(registrationState({ registration }, reader))
+export function registrationJson(registration: Registration, addressee: Addressee): string {
+  return toAsciiJson(registrationState({ registration }, addressee))
 }
 
 /** What a TPM device is told before it has proven itself; never a `status`. [device-wire §5.2] */
@@ -75,17 +75,17 @@ export function challengeJson({ authenticationKey, keyName }: Challenge): string
   })
 }
 
-function registrationState({ registration, authenticationKey }: OperationResult, reader: Reader): JsonObject {
+function registrationState({ registration, authenticationKey }: OperationResult, addressee: Addressee): JsonObject {
   const { status, assignment, failure, payload, createdDateTimeUtc, lastUpdatedDateTimeUtc, etag } = registration
   const assigned = status === 'assigned' ? assignment : undefined
   return {
-    ...attestationState(registration, authenticationKey, reader.kinds),
-    registrationId: reader.registrationId,
+    ...attestationState(registration, authenticationKey, addressee.kinds),
+    registrationId: addressee.registrationId,
     createdDateTimeUtc: status === 'disabled' ? undefined : createdDateTimeUtc,
     assignedHub: assigned?.assignedHub,
     deviceId: assigned?.deviceId,
     status,
-    substatus: assigned && substatusFor(assigned.substatus, reader.apiVersion),
+    substatus: assigned && substatusFor(assigned.substatus, addressee.apiVersion),
     ...(status === 'failed' ? failure : {}),
     lastUpdatedDateTimeUtc,
     etag,

@@ -1,9 +1,9 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import type { Server as TlsServer } from 'node:tls'
 import { takeProxyHeader } from '../wire/proxy-protocol.ts'
-import type { Admission, Connection } from './admission/admission.ts'
+import type { Admission, AdmittedConnection } from './admission/admission.ts'
 import { plainAddress } from '../base/origin.ts'
-import type { Guard } from './guard.ts'
+import type { Guard } from './connection-guard.ts'
 import type { Account, MemoryBudget } from '../base/memory.ts'
 
 /** What stands before servers that speak TLS: every connection passes admission here, before TLS costs anything. */
@@ -17,7 +17,7 @@ export interface Front {
 }
 
 export interface Passed {
-  readonly connection: Connection
+  readonly connection: AdmittedConnection
   /** The client's address; by the PROXY protocol, where the peer is a load balancer that speaks it. */
   readonly remoteAddress: string
   /** Where what is held for it is counted. */

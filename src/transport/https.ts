@@ -3,7 +3,7 @@ import { Refusal } from '../model/refusal.ts'
 import type { DeviceRequest } from '../registration/admit.ts'
 import type { Attempt } from '../registration/trail.ts'
 import { header, type HttpApi, type HttpRequest, type HttpResponse } from '../wire/http.ts'
-import { largestRequest, newTrackingId, refused, whenAnswerable, type DeviceTransport } from './answer.ts'
+import { largestRequest, newTrackingId, refused, whenAnswerable, type DeviceTransport } from './device-transport.ts'
 import { challengeJson, operationJson, readRegisterBody, registrationJson, type RegisterBody } from './device-json.ts'
 import { shown } from '../base/printable.ts'
 

@@ -5,8 +5,8 @@ import type { DeviceRequest } from '../registration/admit.ts'
 import type { Attempt } from '../registration/trail.ts'
 import { connack, subscriptionRefused, type Connect, type Publish } from '../wire/mqtt/packets.ts'
 import { MalformedPacket } from '../wire/mqtt/reader.ts'
-import type { Admission, MqttConnection, MqttService, MqttSession } from '../wire/mqtt/connection.ts'
-import { largestRequest, newTrackingId, refused, whenAnswerable, type DeviceTransport } from './answer.ts'
+import type { ConnectOutcome, MqttConnection, MqttService, MqttSession } from '../wire/mqtt/connection.ts'
+import { largestRequest, newTrackingId, refused, whenAnswerable, type DeviceTransport } from './device-transport.ts'
 import { operationJson, readRegisterBody } from './device-json.ts'
 import { ownBytes } from '../base/gathered.ts'
 import { perUnit } from '../base/memory.ts'
@@ -52,7 +52,7 @@ function session(
   connection: MqttConnection,
   transport: DeviceTransport,
   current: Map<string, MqttConnection>,
-): Admission {
+): ConnectOutcome {
   const { idScope, registrationId, apiVersion } = identity
   const { kinds } = transport
   const device = `${idScope}/${registrationKey(registrationId)}`

@@ -3,7 +3,7 @@ import type { Limits } from '../model/limits.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { ProvisioningService } from '../model/service.ts'
 import type { Monotonic } from '../base/time.ts'
-import type { RegistrationLimits } from '../registration/limits.ts'
+import type { RegistrationLimits } from '../registration/registration-limits.ts'
 import type { Reader } from '../store/store.ts'
 
 /** The limits of every instance, as they are enforced by this node. */

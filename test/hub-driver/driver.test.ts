@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, test } from 'node:test'
-import { hubGuard, type HubGuard, type LinkHealth } from '../../src/hub/guard.ts'
+import { hubGuard, type HubGuard, type LinkHealth } from '../../src/hub/hub-guard.ts'
 import { httpsTransport } from '../../src/hub/https-transport.ts'
 import { iotHub, type IotHub } from '../../src/hub/iot-hub.ts'
 import { probe } from '../../src/hub/probe.ts'

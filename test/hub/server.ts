@@ -5,7 +5,7 @@ import { memoryBudget } from '../../src/base/memory.ts'
 import { type BundledHub, openBundledHub } from '../../src/bundled-hub/bundled-hub.ts'
 import type { HubIdentity } from '../../src/bundled-hub/amqp/service.ts'
 import type { Admission } from '../../src/transport/admission/admission.ts'
-import { openListener } from '../../src/transport/listener.ts'
+import { openListener } from '../../src/transport/device-listener.ts'
 import { connack } from '../../src/wire/mqtt/packets.ts'
 import { createRoot } from '../fixtures/certificates.ts'
 

@@ -1,7 +1,7 @@
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { readConfiguration } from '../../src/main/configuration.ts'
-import { connectionFacts, writeConnectionFile } from '../../src/main/facts.ts'
+import { connectionFacts, writeConnectionFile } from '../../src/main/connection-file.ts'
 import { openHubward } from '../../src/main/hubward.ts'
 import { openLog } from '../../src/main/log.ts'
 

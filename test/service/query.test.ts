@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { ordinaryRules } from '../../src/enrollment/rules.ts'
+import { ordinaryRules } from '../../src/enrollment/enrollment-rules.ts'
 import type { HttpsAnswer } from '../fixtures/https.ts'
 import { openEndpoint, registrationOf } from './endpoint.ts'
 import { asDeviceId, asIdScope } from '../fixtures/identifiers.ts'

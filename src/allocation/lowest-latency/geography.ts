@@ -4,7 +4,7 @@ import { isJsonObject } from '../../base/json.ts'
 import type { LinkedHub } from '../../model/service.ts'
 import type { Estimate, LatencySource } from '../lowest-latency.ts'
 import { countries } from './countries.ts'
-import { latencyBetween, placeOf, type Place } from './place.ts'
+import { latencyBetween, coordinatesOf, type Coordinates } from './coordinates.ts'
 
 /**
  * Latency by the distance between where a MaxMind-format database has the device's address and where the hubs are. The
@@ -23,10 +23,10 @@ export function geography(open: () => Buffer): LatencySource {
 }
 
 /** Latencies to the hubs whose location says where they are; a sentence if none does. */
-export function byDistance(from: Place, because: string, candidates: readonly LinkedHub[]): Estimate | string {
+export function byDistance(from: Coordinates, because: string, candidates: readonly LinkedHub[]): Estimate | string {
   const latencies = new Map<LinkedHub, number>()
   for (const hub of candidates) {
-    const place = placeOf(hub.location)
+    const place = coordinatesOf(hub.location)
     if (place) latencies.set(hub, latencyBetween(from, place))
   }
   if (latencies.size > 0) return { because, latencies, tolerance: 0 }
@@ -34,7 +34,7 @@ export function byDistance(from: Place, because: string, candidates: readonly Li
 }
 
 /** Databases of cities have `location`; MaxMind's countries have `country.iso_code`, DB-IP's `country_code`. */
-function placed(record: unknown): { readonly name: string; readonly place: Place } | undefined {
+function placed(record: unknown): { readonly name: string; readonly place: Coordinates } | undefined {
   if (!isJsonObject(record)) return undefined
   const { location, country, country_code: plain } = record
   if (isJsonObject(location)) {

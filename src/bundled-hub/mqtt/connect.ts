@@ -1,4 +1,4 @@
-import type { MqttConnection, MqttService, Admission } from '../../wire/mqtt/connection.ts'
+import type { MqttConnection, MqttService, ConnectOutcome } from '../../wire/mqtt/connection.ts'
 import { connack, type Connect } from '../../wire/mqtt/packets.ts'
 import { admitted } from '../admission.ts'
 import type { Hub } from '../hub.ts'
@@ -8,7 +8,7 @@ import { DeviceSession } from './session.ts'
 import { openSubscriptions } from './subscriptions.ts'
 import { publicationOf, topicBase } from './topics.ts'
 
-const notAuthorized: Admission = { refused: connack.notAuthorized }
+const notAuthorized: ConnectOutcome = { refused: connack.notAuthorized }
 
 /** Answers the CONNECTs whose user name begins with the name of one of the hubs, and no others. [service-wire §13.1] */
 export function hubService(hubs: ReadonlyMap<string, Hub>): MqttService {
@@ -24,7 +24,7 @@ export function hubService(hubs: ReadonlyMap<string, Hub>): MqttService {
   }
 }
 
-function admit(hub: Hub, connect: Connect, connection: MqttConnection, rest: string): Admission {
+function admit(hub: Hub, connect: Connect, connection: MqttConnection, rest: string): ConnectOutcome {
   if (connect.clientId === '') return { refused: connack.identifierRejected }
   if (!isFor(connect.clientId, rest)) return notAuthorized
   const address = addressOf(connect.clientId)

@@ -1,5 +1,5 @@
 import type { MemberTree } from '../../model/members.ts'
-import type { Offered } from '../instance.ts'
+import type { Offered } from '../enrolling-instance.ts'
 import type { Path } from './syntax.ts'
 
 const shared: MemberTree = {

@@ -3,9 +3,9 @@ import { Refusal } from '../../model/refusal.ts'
 import type { RevocationList } from '../../model/revocation.ts'
 import type { ProvisioningService } from '../../model/service.ts'
 import { importRevocationList, isNamed } from '../revocation-lists.ts'
-import type { Instance } from '../../enrollment/instance.ts'
+import type { EnrollingInstance } from '../../enrollment/enrolling-instance.ts'
 
-type Owner = Pick<Instance, 'store' | 'clock'>
+type Owner = Pick<EnrollingInstance, 'store' | 'clock'>
 
 /** Fetch a list; rejects with a Refusal if there is no answer, or one that is too long, or the address is not permitted. */
 export type FetchList = (url: string) => Promise<Buffer>

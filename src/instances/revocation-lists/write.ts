@@ -3,9 +3,9 @@ import type { ListedRevocation, RevocationList } from '../../model/revocation.ts
 import type { Store } from '../../store/store.ts'
 import { DerMalformed } from '../../wire/der.ts'
 import type { ParsedRevocationList } from '../../wire/revocation-list.ts'
-import type { Instance } from '../../enrollment/instance.ts'
+import type { EnrollingInstance } from '../../enrollment/enrolling-instance.ts'
 
-type Place = Pick<Instance, 'idScope' | 'store'>
+type Place = Pick<EnrollingInstance, 'idScope' | 'store'>
 
 /** Entries of one list. */
 const mostEntries = 500_000

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { admission, type Connection } from './admission.ts'
+import { admission, type AdmittedConnection } from './admission.ts'
 import type { Bounds } from './bounds.ts'
 import type { TurnedAway } from './turned-away.ts'
 
@@ -48,7 +48,7 @@ function underTest(bounds: Partial<Bounds>) {
 class Client {
   bytesRead = 0
   isOpen = true
-  connection: Connection | undefined
+  connection: AdmittedConnection | undefined
   destroy(): void {
     this.isOpen = false
     // As a socket: it hears of its own end later, here at once.

@@ -1,8 +1,8 @@
 import type { Monotonic } from '../../base/time.ts'
 import type { Standing } from '../../base/peer.ts'
 import { isLocal, originOf, type Origin } from '../../base/origin.ts'
-import { knownFor, meetable, rateFor, type Bounds, type Cause } from './bounds.ts'
-import { Scope, type Stage } from './scope.ts'
+import { knownFor, meetable, rateFor, type Bounds, type TurnAwayCause } from './bounds.ts'
+import { Scope, type Stage } from './connection-scope.ts'
 import { Scopes } from './scopes.ts'
 import { turnedAway, type TurnedAway } from './turned-away.ts'
 
@@ -13,7 +13,7 @@ export interface Connectable {
 }
 
 /** One connection, from its acceptance to its end. */
-export interface Connection extends Standing {
+export interface AdmittedConnection extends Standing {
   /**
    * Say for whom it is counted, and how many bytes came before the client's own; false if it may not come in: it is destroyed
    * then.
@@ -28,7 +28,7 @@ export interface Connection extends Standing {
 /** Who may be connected to one listener. */
 export interface Admission {
   /** Take in a socket that was just accepted from this peer; undefined if there is no room: it is destroyed then. */
-  readonly accept: (socket: Connectable, peerAddress: string) => Connection | undefined
+  readonly accept: (socket: Connectable, peerAddress: string) => AdmittedConnection | undefined
   /** Destroy those whose time is over, and tell of what was turned away. To be called every second or so. */
   readonly look: () => void
   readonly counts: () => Counts
@@ -37,7 +37,7 @@ export interface Admission {
 export interface Counts {
   readonly connections: Readonly<Record<Stage, number>>
   /** Connections that were refused, displaced or cut, since the start. */
-  readonly turnedAway: ReadonlyMap<Cause, number>
+  readonly turnedAway: ReadonlyMap<TurnAwayCause, number>
   /** Addresses and networks that are remembered. */
   readonly origins: number
 }
@@ -79,7 +79,7 @@ export function admission(bounds: Bounds, monotonic: Monotonic, tell: (told: Tur
   const networks = new Scopes<Held>(mostRemembered)
   const turned = turnedAway(monotonic, tell)
 
-  function accept(socket: Connectable, peerAddress: string): Connection | undefined {
+  function accept(socket: Connectable, peerAddress: string): AdmittedConnection | undefined {
     const held: Held = { socket, stage: 'silent', since: monotonic(), preface: 0, gone: false }
     const local = isLocal(peerAddress) ? bounds.localConnections : 0
     if (!hasRoom(held, { everybody }, local)) return undefined
@@ -139,7 +139,7 @@ export function admission(bounds: Bounds, monotonic: Monotonic, tell: (told: Tur
     })
   }
 
-  function displace(scope: Scope<Held>, stages: readonly Stage[], cause: Cause): boolean {
+  function displace(scope: Scope<Held>, stages: readonly Stage[], cause: TurnAwayCause): boolean {
     hear(scope)
     const first = scope.first(stages)
     if (first) cut(first, cause)
@@ -158,12 +158,12 @@ export function admission(bounds: Bounds, monotonic: Monotonic, tell: (told: Tur
     return socket.bytesRead - preface < shortestHello
   }
 
-  function refuse(held: Held, cause: Cause): false {
+  function refuse(held: Held, cause: TurnAwayCause): false {
     cut(held, cause)
     return false
   }
 
-  function cut(held: Held, cause: Cause): void {
+  function cut(held: Held, cause: TurnAwayCause): void {
     turned.note(cause, held.origin?.address)
     release(held)
     held.socket.destroy()
@@ -205,7 +205,7 @@ export function admission(bounds: Bounds, monotonic: Monotonic, tell: (told: Tur
 
   function look(): void {
     const now = monotonic()
-    const cutThose = (stage: Exclude<Stage, 'proven'>, cause: Cause, isOver: (held: Held) => boolean) => {
+    const cutThose = (stage: Exclude<Stage, 'proven'>, cause: TurnAwayCause, isOver: (held: Held) => boolean) => {
       for (const held of everybody.in(stage)) if (isOver(held)) cut(held, cause)
     }
     for (const held of everybody.in('silent')) if (!isSilent(held)) move(held, 'handshake', held.since)

@@ -1,5 +1,5 @@
 import type { Rate } from './leaky-bucket.ts'
-import type { Stage } from './scope.ts'
+import type { Stage } from './connection-scope.ts'
 
 /** What bounds the connections of one listener. Infinity: nothing does. */
 export interface Bounds {
@@ -27,11 +27,11 @@ export interface Bounds {
 }
 
 /** The bounds by which a connection is turned away, by their names. */
-export type Cause = Exclude<keyof Bounds, 'localConnections' | 'isShared'>
+export type TurnAwayCause = Exclude<keyof Bounds, 'localConnections' | 'isShared'>
 
 /** A number of connections that a newcomer may meet. */
 export interface Bound {
-  readonly cause: Extract<Cause, keyof Bounds> & KeysOfNumbers
+  readonly cause: Extract<TurnAwayCause, keyof Bounds> & KeysOfNumbers
   readonly of: 'everybody' | 'network' | 'address'
   readonly counted: readonly Stage[]
 }

@@ -1,4 +1,4 @@
-import { Scope } from './scope.ts'
+import { Scope } from './connection-scope.ts'
 
 /**
  * The scopes of addresses and networks, by name. Those with connections are kept; of the rest so many are remembered, and

@@ -1,5 +1,5 @@
 import { members } from '../../model/members.ts'
-import type { LinkHealth } from '../../hub/guard.ts'
+import type { LinkHealth } from '../../hub/hub-guard.ts'
 import { Refusal } from '../../model/refusal.ts'
 import { timestamp } from '../../base/time.ts'
 import { drifts, reconcile, type ReconcileParts } from '../../registration/reconcile.ts'

@@ -1,6 +1,6 @@
 import type { JsonObject } from '../../base/json.ts'
 import { limitInstance } from '../../instances/instances.ts'
-import { readLimits } from '../../instances/limits.ts'
+import { readLimits } from '../../instances/read-limits.ts'
 import { limitsOf, type Limits } from '../../model/limits.ts'
 import type { Store } from '../../store/store.ts'
 import { instancePath, placeOf, serviceOf, type Route } from './route.ts'

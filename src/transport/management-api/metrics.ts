@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { CertificateExpiry } from '../../instances/certificate-expiry.ts'
-import type { LinkHealth } from '../../hub/guard.ts'
+import type { LinkHealth } from '../../hub/hub-guard.ts'
 import type { Decision, DecisionShare } from '../../model/decision.ts'
 import type { Clocks } from '../../base/time.ts'
 import type { Counted } from '../../decisions/journal.ts'

@@ -1,7 +1,7 @@
 import { isJsonObject, type Json, type JsonObject } from '../../base/json.ts'
 import { Refusal } from '../../model/refusal.ts'
 import type { ProvisioningService } from '../../model/service.ts'
-import type { Place } from '../../instances/instance-resource.ts'
+import type { InstancePath } from '../../instances/instance-resource.ts'
 import { members, type Members } from '../../model/members.ts'
 import { readIfMatch, type Precondition } from '../../wire/precondition.ts'
 import { header, withoutTrailingSlashes, type HttpRequest } from '../../wire/http.ts'
@@ -78,7 +78,7 @@ export function serviceOf({ service }: Call): ProvisioningService {
 }
 
 /** Where the path looks for an instance. */
-export function placeOf({ parameters }: Pick<Call, 'parameters'>): Place {
+export function placeOf({ parameters }: Pick<Call, 'parameters'>): InstancePath {
   const { subscription = '', group = '', instance = '' } = parameters
   return { subscription, group, instance }
 }

@@ -1,4 +1,4 @@
-import type { Offered } from '../../enrollment/instance.ts'
+import type { Offered } from '../../enrollment/enrolling-instance.ts'
 import { enrollmentJson } from '../../enrollment/write-enrollment.ts'
 import type { Json } from '../../base/json.ts'
 import { timestamp, type Timestamp } from '../../base/time.ts'

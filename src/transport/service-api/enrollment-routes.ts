@@ -1,9 +1,9 @@
 import { readBulk, runBulk } from '../../enrollment/bulk.ts'
 import { deleteEnrollment, getEnrollment, putEnrollment } from '../../enrollment/enrollments.ts'
 import type { EnrollmentKind } from '../../enrollment/kind.ts'
-import type { Collection } from '../../enrollment/page.ts'
+import type { Queryable } from '../../enrollment/page.ts'
 import { readIfMatch } from '../../wire/precondition.ts'
-import { attestationJson } from '../../enrollment/attestation.ts'
+import { attestationJson } from '../../enrollment/read-attestation.ts'
 import { enrollmentMembers } from '../../enrollment/query/members.ts'
 import { enrollmentJson, type Disclosure } from '../../enrollment/write-enrollment.ts'
 import { enrollmentId, type Enrollment } from '../../model/enrollment.ts'
@@ -103,7 +103,7 @@ export function enrollmentRoutes<E extends Enrollment>(resource: EnrollmentResou
     return { keys: false, webhookSecrets: may(`${family}/write`) }
   }
 
-  function collection(of: EnrollmentResource<E>, { instance, caller }: Call): Collection<E> {
+  function collection(of: EnrollmentResource<E>, { instance, caller }: Call): Queryable<E> {
     const records = of.kind.records(instance.store)
     const shown = disclosure(caller)
     return {

@@ -1,4 +1,4 @@
-import { queryPage, type Collection } from '../../enrollment/page.ts'
+import { queryPage, type Queryable } from '../../enrollment/page.ts'
 import { isJsonObject } from '../../base/json.ts'
 import { Refusal } from '../../model/refusal.ts'
 import { header, type HttpRequest } from '../../wire/http.ts'
@@ -9,7 +9,7 @@ const pageSize = { ordinary: 100, most: 1000 }
 /** Answer a query with one page, in the form that Java, C# and C demand. [service-wire §6] */
 export async function answerQuery<T>(
   { request, instance, body }: Call,
-  collection: Collection<T>,
+  collection: Queryable<T>,
   itemType: 'Enrollment' | 'EnrollmentGroup' | 'DeviceRegistration',
 ): Promise<Answer> {
   const { items, continuation, whole, notUnderstood } = await queryPage(

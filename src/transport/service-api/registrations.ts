@@ -1,4 +1,4 @@
-import type { Collection } from '../../enrollment/page.ts'
+import type { Queryable } from '../../enrollment/page.ts'
 import { registrationMembers } from '../../enrollment/query/members.ts'
 import { readIfMatch } from '../../wire/precondition.ts'
 import { deleteRegistration, getRegistration, registrationJson } from '../../enrollment/registration-states.ts'
@@ -42,7 +42,7 @@ export const registrations: Route[] = [
 ]
 
 /** The devices that came through this group; they outlive it, so that a deleted group can still be asked. */
-async function ofGroup({ id, instance: { store, idScope } }: Call): Promise<Collection<Registration>> {
+async function ofGroup({ id, instance: { store, idScope } }: Call): Promise<Queryable<Registration>> {
   const [first] = await store.registrations.sliceOfGroup(idScope, id, { after: '', limit: 1 })
   if (!first && !(await store.enrollmentGroups.get(idScope, id))) {
     throw new Refusal('EnrollmentGroupAbsent', `there is no group ${shown(id)}, and no device that came through it`)

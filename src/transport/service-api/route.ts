@@ -1,4 +1,4 @@
-import type { Instance } from '../../enrollment/instance.ts'
+import type { EnrollingInstance } from '../../enrollment/enrolling-instance.ts'
 import type { Enrollment } from '../../model/enrollment.ts'
 import type { Json } from '../../base/json.ts'
 import { Refusal } from '../../model/refusal.ts'
@@ -24,7 +24,7 @@ export interface Route {
 export interface Call {
   readonly request: HttpRequest
   readonly caller: Caller
-  readonly instance: Instance
+  readonly instance: EnrollingInstance
   /** The `:id` of the path, decoded; empty where the path has none. */
   readonly id: string
   readonly body: Json | undefined

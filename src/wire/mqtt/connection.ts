@@ -6,7 +6,7 @@ import { MalformedPacket, PacketReader } from './reader.ts'
 import { connackPacket, pingrespPacket, pubackPacket, publishPacket, subackPacket, unsubackPacket } from './writer.ts'
 
 /** What a service says to a CONNECT: a session, or the code it refuses with. */
-export type Admission =
+export type ConnectOutcome =
   { readonly session: MqttSession; readonly sessionPresent: boolean } | { readonly refused: ConnackCode }
 
 /** One client's dealings with a service, after a successful CONNECT. The connection calls one method at a time, in order. */
@@ -26,7 +26,10 @@ export interface MqttSession {
 }
 
 /** Who may answer a CONNECT; the listener asks each service in turn. */
-export type MqttService = (connect: Connect, connection: MqttConnection) => undefined | Admission | Promise<Admission>
+export type MqttService = (
+  connect: Connect,
+  connection: MqttConnection,
+) => undefined | ConnectOutcome | Promise<ConnectOutcome>
 
 export interface MqttLimits {
   /** Largest packet, in bytes. */
@@ -224,7 +227,7 @@ export class MqttConnection {
     this.#timer = setTimeout(() => this.destroy(), silence)
   }
 
-  async #admit(packet: Connect): Promise<Admission> {
+  async #admit(packet: Connect): Promise<ConnectOutcome> {
     if (packet.protocol !== 'MQTT' || packet.level !== 4) return { refused: connack.unacceptableProtocol }
     for (const service of this.#services) {
       const admission = await service(packet, this)

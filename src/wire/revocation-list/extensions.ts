@@ -1,5 +1,5 @@
 import { DerMalformed, derTag, readDer, readOid, type DerElement } from '../der.ts'
-import { readScope, wholeScope, type ListScope } from './scope.ts'
+import { readScope, wholeScope, type ListScope } from './list-scope.ts'
 
 /** What the extensions of a list say of it. */
 export interface ListExtensions {

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { encryptSeed, makeCredential, type Random } from './credential.ts'
+import { encryptSeed, makeCredential, type Random } from './make-credential.ts'
 import { duplicated, hmacKeyObject } from './hmac-key.ts'
 import { encrypt } from './key-derivation.ts'
-import { sized } from './reader.ts'
+import { sized } from './structure-reader.ts'
 import type { StorageKey } from './storage-key.ts'
 
 /** What is wrapped, and for which TPM. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { algorithm, attribute } from './constants.ts'
 import { encrypt, protect } from './key-derivation.ts'
-import { sized, uint16, uint32 } from './reader.ts'
+import { sized, uint16, uint32 } from './structure-reader.ts'
 import { nameOf } from './storage-key.ts'
 
 /** An HMAC-SHA256 key as a TPM object. */

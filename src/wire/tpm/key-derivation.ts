@@ -1,5 +1,5 @@
 import { createCipheriv, createHmac, createSecretKey } from 'node:crypto'
-import { uint32 } from './reader.ts'
+import { uint32 } from './structure-reader.ts'
 
 const none: Buffer = Buffer.alloc(0)
 

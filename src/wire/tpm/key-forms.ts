@@ -2,7 +2,7 @@ import { contentOf, DerMalformed, derTag, readDer, readSequence } from '../der.t
 import { readCertificateFields } from '../x509/certificate-fields.ts'
 import { algorithm } from './constants.ts'
 import { fromLittleEndian } from './little-endian.ts'
-import { demand, MalformedTpmStructure, sized, uint16, uint32 } from './reader.ts'
+import { demand, MalformedTpmStructure, sized, uint16, uint32 } from './structure-reader.ts'
 
 /** Which key a text or some bytes are to be: of an endorsement key the default template is known, of others it is not. */
 export type KeyRole = 'endorsement key' | 'storage root key'

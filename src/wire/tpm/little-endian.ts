@@ -1,5 +1,5 @@
 import { algorithm } from './constants.ts'
-import { sized, uint16, uint32 } from './reader.ts'
+import { sized, uint16, uint32 } from './structure-reader.ts'
 
 /** Offsets in the C structure TPM2B_PUBLIC of the TPM software stack, in bytes; it has 616. */
 const at = {

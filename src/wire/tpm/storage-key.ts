@@ -1,6 +1,6 @@
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
 import { algorithm, attribute } from './constants.ts'
-import { demand, TpmReader, uint16 } from './reader.ts'
+import { demand, TpmReader, uint16 } from './structure-reader.ts'
 
 /** A restricted RSA decryption key of a TPM: an endorsement key or a storage root key. */
 export interface StorageKey {

@@ -12,7 +12,7 @@ import type * as initialTwinModule from '../../../src/enrollment/initial-twin.ts
 import type * as membersModule from '../../../src/model/members.ts'
 import type * as preconditionModule from '../../../src/wire/precondition.ts'
 import type * as readEnrollmentModule from '../../../src/enrollment/read-enrollment.ts'
-import type * as rulesModule from '../../../src/enrollment/rules.ts'
+import type * as rulesModule from '../../../src/enrollment/enrollment-rules.ts'
 import type * as writeEnrollmentModule from '../../../src/enrollment/write-enrollment.ts'
 import type * as asciiModule from '../../../src/base/json.ts'
 import type * as refusalModule from '../../../src/model/refusal.ts'
@@ -61,7 +61,7 @@ async function registerBody(load: Load): Promise<Target> {
 async function enrollment(load: Load): Promise<Target> {
   const { readIndividual, readGroup } = await load<typeof readEnrollmentModule>('enrollment/read-enrollment.ts')
   const { enrollmentJson } = await load<typeof writeEnrollmentModule>('enrollment/write-enrollment.ts')
-  const { ordinaryRules } = await load<typeof rulesModule>('enrollment/rules.ts')
+  const { ordinaryRules } = await load<typeof rulesModule>('enrollment/enrollment-rules.ts')
   const { isJsonObject, parseJson } = await load<Parsing>('base/json.ts')
   const { Secret } = await load<typeof secretModule>('base/secret.ts')
   const { Refusal } = await load<Refusals>('model/refusal.ts')

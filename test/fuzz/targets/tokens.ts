@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import type * as tokenModule from '../../../src/attestation/token.ts'
-import type * as sessionModule from '../../../src/cli/session.ts'
+import type * as sessionModule from '../../../src/cli/api-session.ts'
 import type * as continuationModule from '../../../src/enrollment/continuation.ts'
 import type * as membersModule from '../../../src/model/members.ts'
 import type * as refusalModule from '../../../src/model/refusal.ts'
@@ -122,7 +122,7 @@ async function continuation(load: Load): Promise<Target> {
 }
 
 async function connectionString(load: Load): Promise<Target> {
-  const { membersOf } = await load<typeof sessionModule>('cli/session.ts')
+  const { membersOf } = await load<typeof sessionModule>('cli/api-session.ts')
   return {
     name: 'connection-string',
     dictionary: ['HostName=', 'SharedAccessKeyName=', 'SharedAccessKey=', ';', '='],

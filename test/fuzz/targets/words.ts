@@ -8,8 +8,8 @@ import type * as refusalModule from '../../../src/model/refusal.ts'
 import type * as routeModule from '../../../src/transport/management-api/route.ts'
 import type * as networksModule from '../../../src/base/networks.ts'
 import type * as proxyProtocolModule from '../../../src/wire/proxy-protocol.ts'
-import type * as credentialModule from '../../../src/wire/tpm/credential.ts'
-import type * as readerModule from '../../../src/wire/tpm/reader.ts'
+import type * as credentialModule from '../../../src/wire/tpm/make-credential.ts'
+import type * as readerModule from '../../../src/wire/tpm/structure-reader.ts'
 import type * as storageKeyModule from '../../../src/wire/tpm/storage-key.ts'
 import type { Random } from '../engine/random.ts'
 import { orRefused, type Load, type MakeTargets, type Target } from '../engine/target.ts'
@@ -194,8 +194,8 @@ export function proxyHeader(random: Random): Buffer {
 
 async function storageKey(load: Load): Promise<Target> {
   const { parseStorageKey } = await load<typeof storageKeyModule>('wire/tpm/storage-key.ts')
-  const { makeCredential } = await load<typeof credentialModule>('wire/tpm/credential.ts')
-  const { MalformedTpmStructure } = await load<typeof readerModule>('wire/tpm/reader.ts')
+  const { makeCredential } = await load<typeof credentialModule>('wire/tpm/make-credential.ts')
+  const { MalformedTpmStructure } = await load<typeof readerModule>('wire/tpm/structure-reader.ts')
   // The template that endorsement keys are made from: RSA 2048, AES 128 CFB. [TCG EK Credential Profile, B.3.3]
   const template =
     '0001000b000300b20020837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa00060080004300100800000000000100'

@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path'
-import type { BoundPort } from '../transport/listener.ts'
+import type { BoundPort } from '../transport/device-listener.ts'
 import type { Configuration } from './configuration.ts'
 import { writeDurably } from './files.ts'
 import type { Hubward } from './hubward.ts'

@@ -3,7 +3,7 @@ import type { LinkedHub } from '../../model/service.ts'
 import { networks } from '../../base/networks.ts'
 import type { LatencySource } from '../lowest-latency.ts'
 import { byDistance } from './geography.ts'
-import { placeOf, type Place } from './place.ts'
+import { coordinatesOf, type Coordinates } from './coordinates.ts'
 
 /** What an operator says of a network, or of a site that devices name themselves. */
 interface Rule {
@@ -11,7 +11,7 @@ interface Rule {
   readonly covers: (address: string, site: string | undefined) => boolean
   /** Milliseconds by host name in lower case; a host `*` is any other. */
   readonly latency?: ReadonlyMap<string, number>
-  readonly place?: Place
+  readonly place?: Coordinates
 }
 
 /** A rules file that cannot be: the message says where and what was expected. */
@@ -59,7 +59,7 @@ function readRule(rule: Json, where: string): Rule {
 
 function destination(latency: Json | undefined, location: Json | undefined, where: string) {
   if (typeof location === 'string') {
-    const place = placeOf(location)
+    const place = coordinatesOf(location)
     if (place) return { place }
     throw new RulesInvalid(`${where}: location ${location} is neither an Azure region nor \`latitude,longitude\``)
   }

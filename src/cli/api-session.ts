@@ -1,22 +1,22 @@
 import { createHmac } from 'node:crypto'
 import { signSasToken } from '../wire/sas-token.ts'
-import { Failure } from './failure.ts'
-import { readText, type CommonOptions, type Facts } from './facts.ts'
+import { CommandFailure } from './failure.ts'
+import { readText, type CommonOptions, type Facts } from './common-options.ts'
 import { exchange, type Response } from './https.ts'
 
 /** A JSON object that an API answered with. */
-export type Json = Readonly<Record<string, unknown>>
+export type JsonRecord = Readonly<Record<string, unknown>>
 
 /** An instance as the control plane shows it. */
-export interface Instance extends Json {
+export interface ShownInstance extends JsonRecord {
   readonly id: string
   readonly name: string
   readonly etag: string
-  readonly properties: Json & {
+  readonly properties: JsonRecord & {
     readonly idScope: string
     readonly serviceOperationsHostName: string
     readonly deviceProvisioningHostName: string
-    readonly iotHubs: readonly (Json & { readonly name: string; readonly connectionString: string })[]
+    readonly iotHubs: readonly (JsonRecord & { readonly name: string; readonly connectionString: string })[]
   }
 }
 
@@ -27,12 +27,12 @@ export interface CallOptions {
 }
 
 /** What commands speak to: the two public APIs of a running service. */
-export interface Session {
+export interface ApiSession {
   /** A call to the control plane; throws a Failure unless it succeeds. */
   readonly management: (method: string, path: string, options?: CallOptions) => Promise<Response>
-  readonly instances: () => Promise<readonly Instance[]>
+  readonly instances: () => Promise<readonly ShownInstance[]>
   /** The instance that `--dps-name` names. */
-  readonly instance: () => Promise<Instance>
+  readonly instance: () => Promise<ShownInstance>
   /** A call to that instance's service operations endpoint; throws a Failure unless it succeeds. */
   readonly service: (method: string, path: string, options?: CallOptions) => Promise<Response>
 }
@@ -44,11 +44,11 @@ const serviceVersion = '2021-10-01'
 const tokenLifetime = 600
 
 /** Speak to the service that the options, the environment or a data folder tell of. Nothing is sent before a call. */
-export function openSession(options: CommonOptions, facts: Facts): Session {
+export function openSession(options: CommonOptions, facts: Facts): ApiSession {
   const caFile = options.caFile ?? facts('CA_FILE')
   const ca = caFile === undefined ? undefined : readText(caFile, '--ca-file')
 
-  const management: Session['management'] = async (method, path, call = {}) => {
+  const management: ApiSession['management'] = async (method, path, call = {}) => {
     const { hostname, port } = endpointOf(options, facts)
     const authorization = `Bearer ${tokenOf(options, facts)}`
     const response = await exchange({
@@ -62,7 +62,7 @@ export function openSession(options: CommonOptions, facts: Facts): Session {
 
   const instances = async () => {
     const path = `/subscriptions/${subscription}/providers/Microsoft.Devices/provisioningServices`
-    return listOf<Instance>(await management('GET', path))
+    return listOf<ShownInstance>(await management('GET', path))
   }
 
   const instance = async () => {
@@ -70,10 +70,13 @@ export function openSession(options: CommonOptions, facts: Facts): Session {
     const found = all.find(({ name }) => name.toLowerCase() === options.dpsName.toLowerCase())
     if (found) return found
     const names = all.map(({ name }) => name).join(', ') || 'none that you may see'
-    throw new Failure(`There is no instance ${options.dpsName}.`, `There are: ${names}. Name one with --dps-name.`)
+    throw new CommandFailure(
+      `There is no instance ${options.dpsName}.`,
+      `There are: ${names}. Name one with --dps-name.`,
+    )
   }
 
-  const service: Session['service'] = async (method, path, call = {}) => {
+  const service: ApiSession['service'] = async (method, path, call = {}) => {
     const { connect, authorization } = await serviceAccess()
     const request = written(method, versioned(path, serviceVersion), call, authorization)
     const { host, port, hostName } = connect
@@ -107,13 +110,13 @@ export function openSession(options: CommonOptions, facts: Facts): Session {
 }
 
 /** The `value` of a list. */
-export function listOf<T extends Json = Json>({ text }: Response): readonly T[] {
+export function listOf<T extends JsonRecord = JsonRecord>({ text }: Response): readonly T[] {
   const body = JSON.parse(text) as { value?: readonly T[] } | readonly T[]
   return Array.isArray(body) ? body : ((body as { value?: readonly T[] }).value ?? [])
 }
 
 /** The answer as an object. */
-export function objectOf<T extends Json = Json>({ text }: Response): T {
+export function objectOf<T extends JsonRecord = JsonRecord>({ text }: Response): T {
   return (text === '' ? {} : JSON.parse(text)) as T
 }
 
@@ -136,7 +139,7 @@ function endpointOf({ endpoint }: CommonOptions, facts: Facts): URL {
   const text = endpoint ?? facts('MANAGEMENT_ENDPOINT')
   const url = text === undefined ? undefined : URL.parse(text.includes('://') ? text : `https://${text}`)
   if (url) return url
-  throw new Failure(
+  throw new CommandFailure(
     'Where the control plane is, nobody says.',
     'Run this where the data folder of a running service is (or name it with --data), or give --endpoint.',
   )
@@ -145,7 +148,7 @@ function endpointOf({ endpoint }: CommonOptions, facts: Facts): URL {
 function tokenOf({ token }: CommonOptions, facts: Facts): string {
   const text = token ?? facts('MANAGEMENT_TOKEN')
   if (text !== undefined) return text
-  throw new Failure(
+  throw new CommandFailure(
     'There is no token for the control plane.',
     'Set HUBWARD_MANAGEMENT_TOKEN or give --token. The first start shows the administrator\'s; "hubward serve --management-token renew" makes another.',
   )
@@ -187,7 +190,7 @@ function succeeded(response: Response, { dpsName }: CommonOptions): Response {
     412: 'Somebody changed it since: read it again for its present etag, or give --etag "*".',
     429: `Too many calls; try again in ${String(response.headers['retry-after'] ?? 'a few')} s.`,
   }
-  throw new Failure(`${said} (HTTP ${status})`, advice[status])
+  throw new CommandFailure(`${said} (HTTP ${status})`, advice[status])
 }
 
 function sentenceOf(text: string): string {

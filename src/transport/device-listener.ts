@@ -20,7 +20,7 @@ import type { Peer } from '../base/peer.ts'
 import type { Admission } from './admission/admission.ts'
 import { streamOfSocket, streamOfWebSocket, type ByteStream } from '../base/byte-stream.ts'
 import { frontOf, type Passed } from './front.ts'
-import { guardOf } from './guard.ts'
+import { guardOf } from './connection-guard.ts'
 import { httpServing } from './serve-http.ts'
 import { webSockets, type Subprotocol } from './websocket.ts'
 

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { settingsTable } from './settings.ts'
+import { settingsTable } from '../src/main/settings.ts'
 
 // Writes docs/configuration.md from the table of settings; a test fails while the two differ.
 const page = `# Configuration
@@ -12,4 +12,4 @@ name and what was expected. In a file, lists may be arrays. This page is made by
 ${settingsTable()}
 `
 
-writeFileSync(join(import.meta.dirname, '../../docs/configuration.md'), page)
+writeFileSync(join(import.meta.dirname, '../docs/configuration.md'), page)

@@ -1,7 +1,7 @@
 import { regions } from './regions.ts'
 
 /** A point on Earth, in degrees. */
-export interface Place {
+export interface Coordinates {
   readonly latitude: number
   readonly longitude: number
 }
@@ -9,7 +9,7 @@ export interface Place {
 const byName = new Map(Object.entries(regions))
 
 /** The place that a hub's location names: an Azure region (`westeurope`, `West Europe`) or `latitude,longitude`. */
-export function placeOf(location: string): Place | undefined {
+export function coordinatesOf(location: string): Coordinates | undefined {
   const region = byName.get(location.toLowerCase().replaceAll(/[\s-]/g, ''))
   if (region) return { latitude: region[0], longitude: region[1] }
   const [, latitude, longitude] = coordinates.exec(location) ?? []
@@ -20,7 +20,7 @@ export function placeOf(location: string): Place | undefined {
 const coordinates = /^\s*([-+]?\d{1,2}(?:\.\d+)?)\s*,\s*([-+]?\d{1,3}(?:\.\d+)?)\s*$/
 
 /** The round trip to be expected between two places, in milliseconds. */
-export function latencyBetween(from: Place, to: Place): number {
+export function latencyBetween(from: Coordinates, to: Coordinates): number {
   return greatCircle(from, to) * millisecondsPerKilometre
 }
 
@@ -29,7 +29,7 @@ const millisecondsPerKilometre = 0.015
 const earthRadius = 6371
 
 /** Kilometres. */
-export function greatCircle(from: Place, to: Place): number {
+export function greatCircle(from: Coordinates, to: Coordinates): number {
   const [a, b] = [radians(from.latitude), radians(to.latitude)]
   const [dLatitude, dLongitude] = [b - a, radians(to.longitude - from.longitude)]
   const half = Math.sin(dLatitude / 2) ** 2 + Math.cos(a) * Math.cos(b) * Math.sin(dLongitude / 2) ** 2

@@ -1,13 +1,13 @@
 import { constants, publicEncrypt } from 'node:crypto'
 import { protect } from './key-derivation.ts'
-import { sized } from './reader.ts'
+import { sized } from './structure-reader.ts'
 import type { StorageKey } from './storage-key.ts'
 
 /** Gives that many bytes of randomness; passed in, so that published vectors can be computed. */
 export type Random = (bytes: number) => Buffer
 
 /** What TPM2_ActivateCredential takes. */
-export interface Credential {
+export interface ActivationCredential {
   /** TPMS_ID_OBJECT. */
   readonly idObject: Buffer
   /** The credential's seed, encrypted to the endorsement key. */
@@ -23,7 +23,7 @@ export function makeCredential(
   name: Buffer,
   credential: Buffer,
   random: Random,
-): Credential {
+): ActivationCredential {
   const seed = random(32)
   return { idObject: idObject(seed, name, credential), secret: encryptSeed(endorsementKey, seed, 'IDENTITY') }
 }

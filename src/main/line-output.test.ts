@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import { outputTo } from './output.ts'
+import { outputTo } from './line-output.ts'
 
 let mount: string
 

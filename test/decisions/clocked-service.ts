@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { machineClocks } from '../../src/main/clocks.ts'
 import { readConfiguration } from '../../src/main/configuration.ts'
-import { connectionFacts, writeConnectionFile } from '../../src/main/facts.ts'
+import { connectionFacts, writeConnectionFile } from '../../src/main/connection-file.ts'
 import { openHubward } from '../../src/main/hubward.ts'
 import { openLog } from '../../src/main/log.ts'
 

@@ -3,7 +3,7 @@ import { certificateCommands } from './certificates.ts'
 import { deviceCommands } from './devices.ts'
 import { enrollmentCommands, enrollmentGroupCommands } from './enrollments.ts'
 import { explainCommand } from './explain.ts'
-import { Failure } from './failure.ts'
+import { CommandFailure } from './failure.ts'
 import { hubCommands } from './hub.ts'
 import { instanceCommands } from './instances.ts'
 import { issuerCommands } from './issuers.ts'
@@ -60,7 +60,8 @@ try {
 } catch (error) {
   if (error instanceof CommanderError) throw error
   process.exitCode = 1
-  if (!(error instanceof Failure)) process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
+  if (!(error instanceof CommandFailure))
+    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
   else
     for (const line of [error.message, error.next]) if (line !== undefined) process.stderr.write(`${printable(line)}\n`)
 }

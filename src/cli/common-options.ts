@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { Failure } from './failure.ts'
+import { CommandFailure } from './failure.ts'
 
 /** The options that every command takes. */
 export interface CommonOptions {
@@ -30,6 +30,6 @@ export function readText(path: string, option: string): string {
     return readFileSync(path, 'utf8')
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
-    throw new Failure(`${option} ${path} cannot be read: ${why}`)
+    throw new CommandFailure(`${option} ${path} cannot be read: ${why}`)
   }
 }

@@ -1,12 +1,12 @@
-import type { CommonOptions } from './facts.ts'
-import type { Json } from './session.ts'
+import type { CommonOptions } from './common-options.ts'
+import type { JsonRecord } from './api-session.ts'
 import { printable, printableJson } from '../base/printable.ts'
 
 /** Columns of a table: a heading, and the path of a member or what makes the cell. */
-export type Columns = Readonly<Record<string, string | ((row: Json) => unknown)>>
+export type Columns = Readonly<Record<string, string | ((row: JsonRecord) => unknown)>>
 
 /** Print what a command came to, as JSON or as a table of these columns. */
-export function print(result: Json | readonly Json[], columns: Columns, { output }: CommonOptions): void {
+export function print(result: JsonRecord | readonly JsonRecord[], columns: Columns, { output }: CommonOptions): void {
   process.stdout.write(
     output === 'json' ? `${printableJson(JSON.stringify(result, undefined, 2))}\n` : table([result].flat(), columns),
   )
@@ -17,7 +17,7 @@ export function tell(sentence: string): void {
   process.stderr.write(`${printable(sentence)}\n`)
 }
 
-function table(rows: readonly Json[], columns: Columns): string {
+function table(rows: readonly JsonRecord[], columns: Columns): string {
   if (rows.length === 0) return '(none)\n'
   const headings = Object.keys(columns)
   const cells = rows.map((row) => Object.values(columns).map((column) => shown(cell(row, column))))
@@ -30,7 +30,7 @@ function table(rows: readonly Json[], columns: Columns): string {
   return [headings, widths.map((width) => '-'.repeat(width)), ...cells].map((line) => `${write(line)}\n`).join('')
 }
 
-function cell(row: Json, column: Columns[string]): unknown {
+function cell(row: JsonRecord, column: Columns[string]): unknown {
   if (typeof column !== 'string') return column(row)
   return column
     .split('.')

@@ -2,7 +2,7 @@ import { openSync } from 'node:fs'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { FromWriter, ToWriter, Write } from './transactions.ts'
-import { busy, type Cause, causeOf, isEnvironmental, isFull } from './unwritable.ts'
+import { busy, type WriteFailure, causeOf, isEnvironmental, isFull } from './unwritable.ts'
 import { note, type Witness, witnessFile } from './witness.ts'
 
 /** Milliseconds that another process may hold the lock; longer, and whoever waits is told so. Whoever comes then waits no more. */
@@ -19,7 +19,7 @@ const path = workerData as string
 // Kept open: closing a file of SQLite's would take its locks away, and this one is written with every commit.
 const witness = openSync(witnessFile(path), 'r+')
 let connection: Connection | undefined
-let unwitnessed: Cause | undefined
+let unwitnessed: WriteFailure | undefined
 let isLockedOut = false
 reconnect()
 
@@ -97,9 +97,9 @@ function release(): void {
 }
 
 /** One transaction inside the shared one: all of it or nothing. Throws what would fail all of them. */
-function attempt(statements: readonly Write[], { database, prepared }: Connection): number | Cause | undefined {
+function attempt(statements: readonly Write[], { database, prepared }: Connection): number | WriteFailure | undefined {
   database.exec('savepoint one')
-  let failed: number | Cause | undefined
+  let failed: number | WriteFailure | undefined
   try {
     const unmet = statements.findIndex(({ sql, parameters, expect }) => {
       const { changes } = run(sql, parameters, { database, prepared })

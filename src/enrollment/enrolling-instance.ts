@@ -3,7 +3,7 @@ import type { MechanismKinds } from '../attestation/attestation-kind.ts'
 import type { IdScope } from '../model/identifiers.ts'
 import type { Clock } from '../base/time.ts'
 import type { Store } from '../store/store.ts'
-import type { EnrollmentRules } from './rules.ts'
+import type { EnrollmentRules } from './enrollment-rules.ts'
 
 /** What is offered to enrollments. */
 export interface Offered {
@@ -14,7 +14,7 @@ export interface Offered {
 }
 
 /** The one provisioning service instance whose enrollments are read and written. */
-export interface Instance extends Offered {
+export interface EnrollingInstance extends Offered {
   readonly idScope: IdScope
   readonly store: Store
   readonly clock: Clock

@@ -275,7 +275,7 @@ const commands = [
 ]
 
 async function assertCommand({ service }: ControlPlane, args: readonly string[]): Promise<void> {
-  const program = join(import.meta.dirname, '..', '..', 'src', 'cli', 'hubward.ts')
+  const program = join(import.meta.dirname, '..', '..', 'src', 'cli', 'program.ts')
   const output = args.includes('-o') ? [] : ['-o', 'table']
   const run = promisify(execFile)(process.execPath, [program, ...args, ...output, '--data', service.dataFolder])
   const { stdout, stderr } = await run.catch((failed: { stdout: string; stderr: string }) => failed)
