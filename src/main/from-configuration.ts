@@ -10,7 +10,6 @@ import type { AuditRetention } from './audit-file.ts'
 import { serverCertificate, type ServerCertificate } from './certificates.ts'
 import { ConfigurationError, type Configuration } from './configuration.ts'
 import { fits, readCertificate, readKey } from './key-pair.ts'
-import { managementAddress } from './management.ts'
 
 /** The operator's own certificate, or one of our making. */
 export async function certificateFor(
@@ -59,6 +58,12 @@ export function certificatePolicy(
   }
   if (certificateDates === 'ignore') log.warn('certificateDates: device certificates are let through when expired')
   return { dates: certificateDates, admits: new Set(certificateLeniency) }
+}
+
+/** Where the control plane listens: this machine alone, unless told otherwise. */
+export function managementAddress({ managementListen, listen }: Configuration): string {
+  if (managementListen !== '') return managementListen
+  return listen.find((address) => /^(?:127\.|::1$|localhost$)/.test(address)) ?? '127.0.0.1'
 }
 
 /** The URL by which the control plane is reached. */

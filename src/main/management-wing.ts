@@ -1,125 +1,126 @@
 import { isIP } from 'node:net'
-import type { Logger } from 'pino'
-import { certificateExpiries, expiryWatch } from '../instances/certificate-expiry.ts'
-import { refreshRevocationLists, staleRevocationLists, type FetchList } from '../instances/revocation-lists/refresh.ts'
-import type { IotHub } from '../hub/iot-hub.ts'
-import type { LinkedHub } from '../model/service.ts'
-import type { Clock, Clocks } from '../base/time.ts'
-import type { Store } from '../store/store.ts'
-import type { Admission } from '../transport/admission/admission.ts'
-import { accessRoutes } from '../transport/management-api/access-routes.ts'
 import { renewAdministratorToken } from '../access/access-tokens.ts'
-import { caCertificateRoutes } from '../transport/management-api/ca-certificate-routes.ts'
-import type { InstanceLimits } from '../instances/instances.ts'
-import { instanceRoutes } from '../transport/management-api/instance-routes.ts'
-import { openManagementListener, type ManagementListener } from '../transport/management-api/management-listener.ts'
-import { managementApi } from '../transport/management-api/management-api.ts'
-import { policyRoutes } from '../transport/management-api/policy-routes.ts'
 import type { Authority } from '../access/principal.ts'
+import type { Clock } from '../base/time.ts'
+import { certificateExpiries, expiryWatch } from '../instances/certificate-expiry.ts'
+import type { InstanceLimits } from '../instances/instances.ts'
+import { refreshRevocationLists, staleRevocationLists, type FetchList } from '../instances/revocation-lists/refresh.ts'
+import type { LinkedHub } from '../model/service.ts'
+import type { Store } from '../store/store.ts'
+import { accessRoutes } from '../transport/management-api/access-routes.ts'
+import { caCertificateRoutes } from '../transport/management-api/ca-certificate-routes.ts'
+import { decisionRoutes } from '../transport/management-api/decision-routes.ts'
+import { healthRoutes } from '../transport/management-api/health-routes.ts'
+import { hubRoutes } from '../transport/management-api/hub-routes.ts'
+import { instanceRoutes } from '../transport/management-api/instance-routes.ts'
+import { limitRoutes } from '../transport/management-api/limit-routes.ts'
+import { managementApi } from '../transport/management-api/management-api.ts'
+import { openManagementListener, type ManagementListener } from '../transport/management-api/management-listener.ts'
+import { policyRoutes } from '../transport/management-api/policy-routes.ts'
 import { providerRoutes } from '../transport/management-api/provider-routes.ts'
 import { revocationRoutes } from '../transport/management-api/revocation-routes.ts'
 import type { Route } from '../transport/management-api/route.ts'
-import type { HttpApi } from '../wire/http.ts'
-import type { MemoryBudget } from '../base/memory.ts'
+import { usageRoutes } from '../transport/management-api/usage-routes.ts'
+import { whatIfRoutes } from '../transport/management-api/what-if-routes.ts'
 import type { ServerCertificate } from './certificates.ts'
 import type { Configuration } from './configuration.ts'
+import { auditIntent, type Foundation } from './foundation.ts'
+import { managementAddress } from './from-configuration.ts'
+import type { HubWing } from './hub-wing.ts'
 import { logFault } from './log.ts'
-import type { SampledLog } from './sampled-log.ts'
-
-/** What the control plane is put together from. */
-export interface ManagementParts extends Clocks {
-  readonly configuration: Configuration
-  readonly store: Store
-  readonly log: Logger
-  readonly sampled: SampledLog
-  readonly authority: Authority
-  /** Takes a line of the audit log. */
-  readonly audit: (line: object) => void
-  /** False while changes must not be made. */
-  /** Absent: the audit log is not told of changes before they are made. */
-  readonly intend?: (line: object) => boolean
-  readonly certificate: ServerCertificate
-  readonly admission: Admission
-  readonly memory: MemoryBudget
-  readonly hubs: (link: LinkedHub) => IotHub
-  readonly fetchList: FetchList
-  readonly limits: InstanceLimits
-  /** Beside those of the control plane itself. */
-  readonly routes: readonly Route[]
-  /** Asked before the control plane, such as for the files of a console. */
-  readonly http: readonly HttpApi[]
-  /** Told when an instance has another host name than before. */
-  readonly onHostNames: () => Promise<void>
-}
+import type { RegistrationWing } from './registration-wing.ts'
 
 /** Milliseconds between looks at the calendar and at lists that may be due. */
 const watchEvery = 10 * 60 * 1000
 
+/** What the control plane is told by, and tells. */
+export interface ManagementParts {
+  readonly authority: Authority
+  readonly certificate: ServerCertificate
+  readonly fetchList: FetchList
+  /** Told when an instance has another host name than before. */
+  readonly onHostNames: () => Promise<void>
+}
+
 /** Open the control plane on its own port; another one if that is taken. */
-export async function openManagement(parts: ManagementParts): Promise<ManagementListener> {
-  const {
-    configuration,
-    store,
-    clock,
-    monotonic,
-    log,
-    sampled,
-    authority,
-    audit,
-    intend,
-    certificate,
-    admission,
-    memory,
-    hubs,
-    fetchList,
-    limits,
-    routes,
-    http,
-    onHostNames,
-  } = parts
-  const { deviceHost } = configuration
-  const onFault = sampled.fault
+export async function openManagementWing(
+  foundation: Foundation,
+  hubWing: HubWing,
+  registration: RegistrationWing,
+  parts: ManagementParts,
+): Promise<ManagementListener> {
+  const { configuration, clocks, log, sampled, store, audit, doors, memory, closing } = foundation
   const api = managementApi({
     store,
-    clock,
-    monotonic,
-    authority,
-    ...(intend && { intend }),
+    ...clocks,
+    authority: parts.authority,
+    ...auditIntent(foundation),
     log: {
       audit: (line) => {
         sampled.call(line)
         // Strangers could push out what administrators did.
-        if (line.principal !== undefined) audit(line)
+        if (line.principal !== undefined) audit.write(line)
       },
-      fault: onFault,
+      fault: sampled.fault,
     },
-    routes: [
-      ...instanceRoutes({ store, clock, deviceHost, hostNameFor: hostNameFor(configuration), limits, onHostNames }),
-      ...policyRoutes(store),
-      ...caCertificateRoutes(store, clock, limits),
-      ...accessRoutes(store, clock),
-      ...providerRoutes(),
-      ...revocationRoutes({ store, clock, hubs, fetchList }),
-      ...routes,
-    ],
+    routes: routesOf(foundation, hubWing, registration, parts),
   })
   const address = managementAddress(configuration)
   const open = (port: number) =>
-    openManagementListener({ ...certificate, address, port, http: [...http, api], admission, memory, onFault })
+    openManagementListener({
+      ...parts.certificate,
+      address,
+      port,
+      http: [api],
+      admission: doors.management,
+      memory,
+      onFault: sampled.fault,
+    })
   try {
-    return await open(configuration.managementPort)
+    return closing.use(await open(configuration.managementPort))
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error
-    const listener = await open(0)
+    const listener = closing.use(await open(0))
     log.warn(`Port ${configuration.managementPort} of ${address} is taken: the control plane is at ${listener.port}.`)
     return listener
   }
 }
 
-/** Where the control plane listens: this machine alone, unless told otherwise. */
-export function managementAddress({ managementListen, listen }: Configuration): string {
-  if (managementListen !== '') return managementListen
-  return listen.find((address) => /^(?:127\.|::1$|localhost$)/.test(address)) ?? '127.0.0.1'
+/** Everything that the control plane answers. */
+function routesOf(
+  foundation: Foundation,
+  { bundled, hubs, guard }: HubWing,
+  { attestation, allocation, registrar, metrics }: RegistrationWing,
+  { fetchList, onHostNames }: ManagementParts,
+): readonly Route[] {
+  const { configuration, clocks, store, journal, sampled } = foundation
+  const { clock, monotonic } = clocks
+  const { deviceHost } = configuration
+  const limits: InstanceLimits = foundation.limitsFor
+  const patiently = (link: LinkedHub) => hubs(link, monotonic() + configuration.hubPatience)
+  return [
+    ...instanceRoutes({ store, clock, deviceHost, hostNameFor: hostNameFor(configuration), limits, onHostNames }),
+    ...policyRoutes(store),
+    ...caCertificateRoutes(store, clock, limits),
+    ...accessRoutes(store, clock),
+    ...providerRoutes(),
+    ...revocationRoutes({ store, clock, hubs: patiently, fetchList }),
+    ...decisionRoutes({ store, written: journal.written }),
+    ...whatIfRoutes({ ...clocks, store, attestation, allocation }),
+    ...usageRoutes(store, clock),
+    ...limitRoutes(store, foundation.limits),
+    ...healthRoutes(
+      [
+        { otherwise: 'the store cannot be read', attempt: store.services.all },
+        { otherwise: 'the store cannot be written', attempt: () => store.transact(() => {}) },
+        { otherwise: 'the bundled hub cannot be written', attempt: bundled.tryWrite },
+      ],
+      monotonic,
+      sampled.fault,
+    ),
+    ...metrics.routes,
+    ...hubRoutes({ store, attestation, hubs, monotonic, registrar, health: guard.health }),
+  ]
 }
 
 /** The administrator's token, if this start makes one: the first start does, and one that is told to. */
@@ -138,7 +139,8 @@ export async function administratorToken(
  * certificate renewed when it is due or its file has changed; until it is disposed of.
  */
 export function watchCertificates(
-  { store, clock, log, fetchList }: Pick<ManagementParts, 'store' | 'clock' | 'log' | 'fetchList'>,
+  { store, clocks: { clock }, log }: Foundation,
+  fetchList: FetchList,
   renewCertificate: () => Promise<void>,
 ): Disposable {
   const warnings = expiryWatch()
