@@ -8,6 +8,7 @@ import type { TLSSocket } from 'node:tls'
 import { generate } from 'mqtt-packet'
 import { WebSocket } from 'ws'
 import { askHttps } from '../fixtures/https.ts'
+import { connectionMembers } from '../fixtures/service.ts'
 import { ask, attach, described, frame, header, long, nothing, openAmqp, openRaw } from './amqp-client.ts'
 import { plain, register, text, uint, zero } from './amqp-client.ts'
 import { enrollDevice, mqttPort, openSession, registerTopic } from './device.ts'
@@ -24,6 +25,7 @@ const facts = await readFile(join(service.dataFolder, 'connection.env'), 'utf8')
 const fact = (name: string): string => new RegExp(`^${name}='(.*)'$`, 'm').exec(facts)?.[1] ?? ''
 const management = new URL(fact('HUBWARD_MANAGEMENT_ENDPOINT'))
 const https = { host: deviceHost, port: ports.https, ca }
+const hubHost = connectionMembers(service.hubConnectionStrings[0] ?? '')['HostName'] ?? ''
 
 async function metric(name: string): Promise<number> {
   const headers = { authorization: `Bearer ${fact('HUBWARD_MANAGEMENT_TOKEN')}` }
@@ -90,6 +92,9 @@ describe('what arrives costs its bytes, and not its pieces', () => {
     assert.ok(!socket.destroyed, 'it is no fault to send nothing')
     assert.ok((await held()) < mebibyte)
     assert.ok(grown < 150, `${grown} MiB for 300,000 transfers`)
+    const again = await growth(() => pour(socket, empty, 900))
+    assert.ok(!socket.destroyed)
+    assert.ok(again < 45, `${again} MiB for 900,000 more, which is more than 50 bytes for each`)
     socket.destroy()
   })
 
@@ -97,11 +102,8 @@ describe('what arrives costs its bytes, and not its pieces', () => {
     const whole = frame(0x14, [zero, zero, long(Buffer.from('t')), zero])
     const detach = frame(0x16, [zero, Buffer.from([0x41])])
     const again = frame(0x12, [text('s'), zero, Buffer.from([0x42]), nothing, nothing, nothing, target])
-    const messages = Buffer.concat(
-      Array<Buffer[]>(100)
-        .fill([...Array<Buffer>(10).fill(whole), detach, again])
-        .flat(),
-    )
+    const block = Buffer.concat([...Array<Buffer>(10).fill(whole), detach, again])
+    const messages = Buffer.concat(Array<Buffer>(100).fill(block))
     // Where the service answers as fast as this machine can ask, nothing waits that could be too much, and nothing is cut.
     const flood = async () => {
       const socket = await openRaw(service)
@@ -135,6 +137,27 @@ describe('what arrives costs its bytes, and not its pieces', () => {
     assert.ok((await held()) < 5 * mebibyte)
     for (const socket of open) socket.destroy()
   })
+
+  for (const [what, host, path] of [
+    ['a hub', hubHost, '/devices/x?api-version=2021-04-12'],
+    ['a twin', hubHost, '/twins/x?api-version=2021-04-12'],
+    ['the service API', deviceHost, '/enrollments/x?api-version=2021-10-01'],
+    ['a path that is nowhere', deviceHost, '/x'],
+  ] as const) {
+    test(`bodies in chunks of one byte for ${what}, by nobody who has said who they are`, async () => {
+      const chunk = Buffer.from('1\r\n \r\n'.repeat(10_000))
+      const flood = async () => {
+        const socket = await openTls(https)
+        socket.write(`PUT ${path} HTTP/1.1\r\nHost: ${host}\r\nTransfer-Encoding: chunked\r\n\r\n`)
+        await pour(socket, chunk, 40)
+        socket.destroy()
+      }
+      const warm = await growth(flood)
+      const grown = await growth(flood)
+      assert.ok(warm < 150, `${warm} MiB for the first 400,000 chunks`)
+      assert.ok(grown < 30, `${grown} MiB for 400,000 chunks, which is more than 75 bytes for each`)
+    })
+  }
 
   test('MQTT packets in chunks of one byte', async () => {
     const socket = await openTls(mqttPort(service))
@@ -232,7 +255,7 @@ describe('nobody takes memory for a body before they have said who they are', ()
   ] as const) {
     test(`${what} refuses by the headers`, async () => {
       const socket = await openTls(https)
-      const host = what === 'a hub' ? /HostName=([^;]+)/.exec(service.hubConnectionStrings[0] ?? '')?.[1] : deviceHost
+      const host = what === 'a hub' ? hubHost : deviceHost
       socket.write(`${method} ${path} HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 90000\r\n\r\n`)
       const [answer] = (await once(socket, 'data')) as [Buffer]
       assert.match(String(answer), /^HTTP\/1\.1 401 /)
