@@ -6,6 +6,7 @@ import type { Brand } from '../base/brand.ts'
 import type { Json, JsonObject } from '../base/json.ts'
 import type { RefusalReason } from '../model/refusal.ts'
 import type { ProvisioningService } from '../model/service.ts'
+import type { BySubject } from '../wire/x509/find-path.ts'
 
 /** What a device sent, with the instance it asked for found and its identifiers well formed: from `admit`. */
 export interface Presented extends Brand<'presented'> {
@@ -97,14 +98,23 @@ export type Verdict =
       readonly issue: () => Promise<Challenge>
     }
 
+/** What of certificates a proof hangs by. */
+export interface ProvenPath {
+  /** The leaf, each issuer of the one before, and last the certificate that is enrolled. */
+  readonly certificates: readonly X509Certificate[]
+  /** The issuers above that are known, which are looked for when this is called. */
+  readonly above: () => readonly X509Certificate[]
+  /** The CA certificates that the instance knows of. */
+  readonly known: BySubject<X509Certificate>
+  /** The time at which a current list has to speak of each certificate below the enrolled one; undefined: none has to. */
+  readonly listsRequiredAt: number | undefined
+}
+
 /** What a kind says of a proof it has not refused. */
 export type Proof =
   | {
       readonly evidence: Evidence
-      /**
-       * What of certificates the proof hangs by: the leaf, each issuer of the one before up to the anchor, and the issuers above
-       * that are known. Absent where no certificate was the proof.
-       */
-      readonly path?: readonly X509Certificate[] | undefined
+      /** Absent where no certificate was the proof. */
+      readonly path?: ProvenPath | undefined
     }
   | { readonly challenge: () => Promise<Challenge> }

@@ -47,13 +47,14 @@ export function issuersOf(certificate: X509Certificate, path: readonly X509Certi
   const isLeaf = certificate === path[0] && path.length > 1
   // The leaf's issuer was verified to find the path; above it, the path may fork among certificates that are known.
   const issuers = isLeaf ? [next!] : path.filter((candidate) => hasIssued(candidate, certificate))
-  return new Set(issuers.map(digestOf))
+  return new Set(issuers.map(authorityDigestOf))
 }
 
-function digestOf(issuer: X509Certificate): string {
-  let digest = digests.get(issuer)
+/** The digest of the authority that this is a certificate of. */
+export function authorityDigestOf(certificate: X509Certificate): string {
+  let digest = digests.get(certificate)
   if (digest === undefined) {
-    digests.set(issuer, (digest = authorityDigest(normalName(fieldsOf(issuer).subject.content), issuer)))
+    digests.set(certificate, (digest = authorityDigest(normalName(fieldsOf(certificate).subject.content), certificate)))
   }
   return digest
 }

@@ -152,7 +152,7 @@ function kinds(trialsPerSecond: number): Provers {
   const budget = failureBudget(trialsPerSecond, time.monotonic)
   return {
     symmetricKey: prover(symmetricKey(store, time.clock, budget)),
-    x509: prover(x509(store, time.clock, { dates: 'enforce', admits: new Set() })),
+    x509: prover(x509(store, time.clock, { dates: 'enforce', admits: new Set(), revocation: 'listed' })),
     tpm: prover(tpm(store, time, secret(9), budget)),
   }
 }

@@ -25,6 +25,8 @@ export interface CertificatePolicy {
   /** `ignore` lets a fleet with stale certificates in while they are renewed. */
   readonly dates: 'enforce' | 'ignore'
   readonly admits: ReadonlySet<Leniency>
+  /** `required`: a current list has to speak of every certificate below the enrolled one. */
+  readonly revocation: 'listed' | 'required'
 }
 
 /** More than this no device has reason to present. */
@@ -36,13 +38,22 @@ const clientAuthentication = '1.3.6.1.5.5.7.3.2'
 export function x509(
   store: Reader,
   clock: Clock,
-  { dates, admits }: CertificatePolicy,
+  { dates, admits, revocation }: CertificatePolicy,
 ): AttestationKind<X509Mechanism> {
   const rules = (): PathRules => ({
     at: dates === 'enforce' ? clock() : undefined,
     skew,
     purpose: clientAuthentication,
     admits,
+  })
+  const proofOf = (path: readonly X509Certificate[], presented: readonly X509Certificate[], known: Known): Proven => ({
+    evidence: evidence(path[0]!, presented),
+    path: {
+      certificates: path,
+      above: () => issuersAbove(path, [certificatesBySubject(presented), known.all]),
+      known: known.all,
+      listsRequiredAt: revocation === 'required' ? clock() : undefined,
+    },
   })
   return {
     type: 'x509',
@@ -57,12 +68,13 @@ export function x509(
         const anchors = anchorsOf(mechanism, known.caCertificates, undefined)
         const name = () => `the individual enrollment ${presented.registrationId}`
         const search = { anchors: anchorsBySubject(anchors), known, name }
-        return ascend([leaf, ...intermediates], search, rules(), presented.trail).proof
+        const { path } = ascend([leaf, ...intermediates], search, rules(), presented.trail)
+        return proofOf(path, intermediates, known)
       }
       refuseFlawed(leaf, rules(), presented.trail, [certificateFlaw])
       const presentedLeaf = leaf.raw.toString('base64')
       if ([mechanism.primary?.der, mechanism.secondary?.der].includes(presentedLeaf)) {
-        return proofOf([leaf], intermediates, evidence(leaf, intermediates), known)
+        return proofOf([leaf], intermediates, known)
       }
       const enrolled = [mechanism.primary, mechanism.secondary].flatMap((slot) => slot?.info.sha256Thumbprint ?? [])
       throw new Refusal(
@@ -76,14 +88,10 @@ export function x509(
       const known = await knownTo(store, presented)
       const name = ({ enrollmentGroupId }: EnrollmentGroup) => `the group ${enrollmentGroupId}`
       const search = { anchors: known.groups, known, name }
-      const { anchor, proof } = ascend(chain, search, rules(), presented.trail)
-      return {
-        group: anchor.of,
-        evidence: { ...proof.evidence, signingCertificate: base64Of(anchor.certificate) },
-        get path() {
-          return proof.path
-        },
-      }
+      const { anchor, path } = ascend(chain, search, rules(), presented.trail)
+      const proof = proofOf(path, chain.slice(1), known)
+      const signingCertificate = base64Of(anchor.certificate)
+      return { ...proof, group: anchor.of, evidence: { ...proof.evidence, signingCertificate } }
     },
 
     context: ({ certificate, chain, signingCertificate }) => ({
@@ -180,10 +188,11 @@ interface Anchors<T> {
 
 interface Ascent<T> {
   readonly anchor: Anchor<T>
-  readonly proof: AttestedProof
+  /** From the leaf to the anchor. */
+  readonly path: readonly X509Certificate[]
 }
 
-/** The proof that a path from the presented leaf to one of the anchors is. Notes down what was let through on the way. */
+/** The path from the presented leaf to one of the anchors. Notes down what was let through on the way. */
 function ascend<T>(
   [leaf, ...presented]: readonly [X509Certificate, ...X509Certificate[]],
   { anchors, known, name }: Anchors<T>,
@@ -198,7 +207,7 @@ function ascend<T>(
   const { anchor, path, warnings } = search
   for (const found of warnings) trail.note({ step: 'warning', found })
   rememberIssuers(path.slice(1))
-  return { anchor, proof: proofOf([...path, anchor.certificate], presented, evidence(leaf, presented), known) }
+  return { anchor, path: [...path, anchor.certificate] }
 }
 
 function refuseFlawed(
@@ -235,22 +244,7 @@ function enrollmentOf<T>(
   return found && name(found.of)
 }
 
-type AttestedProof = Extract<Proof, { readonly evidence: Evidence }>
-
-/** The issuers above the path are looked for only when somebody asks, which is where anything was revoked. */
-function proofOf(
-  path: readonly X509Certificate[],
-  presented: readonly X509Certificate[],
-  evidenceOfIt: Evidence,
-  known: Known,
-): AttestedProof {
-  return {
-    evidence: evidenceOfIt,
-    get path() {
-      return [...path, ...issuersAbove(path, [certificatesBySubject(presented), known.all])]
-    },
-  }
-}
+type Proven = Extract<Proof, { readonly evidence: Evidence }>
 
 /** Base64 of DER. */
 function evidence(leaf: X509Certificate, presented: readonly X509Certificate[]): Evidence {

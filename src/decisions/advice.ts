@@ -176,6 +176,10 @@ export const advice = {
     'device',
     'The certificate, or one above it, is on the deny list or in a revocation list; issue a new one.',
   ],
+  CertificateRevocationUnknown: [
+    'device',
+    'Import a current list of the CA that is named, complete and about such certificates; revocation "listed" asks for none.',
+  ],
   EndorsementKeyRevoked: [
     'device',
     'The TPM is on the deny list, with the reason noted there; take it off if the device is back.',
@@ -263,7 +267,7 @@ export const advice = {
   ],
   RevocationListInvalid: [
     'operator',
-    'Import the complete list, not out of date, signed by the CA whose certificates it revokes; `details` says what is wrong.',
+    'Import a list that is not out of date and signed by the CA whose certificates it revokes; `details` says what is wrong.',
   ],
 
   NoHubLinked: ['device', 'Link a hub to the instance, or correct the hubs that the enrollment names.'],

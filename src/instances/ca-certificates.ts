@@ -142,7 +142,8 @@ function readCa(text: string, now: number): CertificateRecord {
     throw new Refusal('CaCertificateInvalid', 'the text holds no X.509 certificate, as PEM or as base64 of DER')
   const fields = readCertificateFields(Buffer.from(record.der, 'base64'))
   const authority = authorityOf(fields)
-  if (typeof authority === 'object') {
+  // A key that signs lists only issues nothing, and has to be known all the same.
+  if (typeof authority === 'object' && !fields.extensions.keyUsage?.cRLSign) {
     throw new Refusal('CaCertificateInvalid', `${shown(record.info.subjectName)} is not a CA: ${authority.not}`)
   }
   if (fields.notAfter < now) {

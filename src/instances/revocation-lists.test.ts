@@ -130,7 +130,7 @@ test('a list has one name', async () => {
 const signers: readonly [what: string, authority: Promise<RevokingAuthority>, options: ListOptions, detail: RegExp][] =
   [
     ['without cRLSign', createRevokingAuthority('CN=S', { cRLSign: false }), {}, /does not name cRLSign/],
-    ['that is no CA', createRevokingAuthority('CN=S', { ca: false }), {}, /is no CA/],
+    ['that is no CA', createRevokingAuthority('CN=S', { ca: false, cRLSign: false }), {}, /is no CA/],
     [
       'that has expired',
       createRevokingAuthority('CN=S', { notAfter: inDays(-0.5) }),
@@ -174,12 +174,9 @@ const contents: readonly [what: string, options: ListOptions, detail: RegExp][] 
   ['signed with SHA-1', { hash: 'SHA-1' }, /signed with ecdsa-with-SHA1, which is too weak/],
   ['that has expired', { thisUpdate: inDays(-2), nextUpdate: inDays(-1) }, /the list of CN=Plant expired on/],
   ['of the future', { thisUpdate: inDays(1), nextUpdate: inDays(2) }, /which is yet to come/],
-  [
-    'that is a delta',
-    { extensions: [extension('2.5.29.27', true, '020101')] },
-    /delta lists.*import the complete list/,
-  ],
-  ['that is indirect', { extensions: [issuingDistributionPoint('8401FF')] }, /indirect lists/],
+  ['that is a delta without a number', { extensions: [delta(1)] }, /a delta list without a number/],
+  ['that is a delta and older than its base', { number: 1, extensions: [delta(2)] }, /with one below that of the list/],
+  ['that is indirect', { extensions: [issuingDistributionPoint('8401FF')] }, /of other issuers too and needs a name/],
   ['of attribute certificates', { extensions: [issuingDistributionPoint('8501FF')] }, /attribute certificates/],
   ['of user and CA certificates only', { extensions: [issuingDistributionPoint('8101FF8201FF')] }, /users?.*only.*CAs/],
   ['with a scope of an unknown part', { extensions: [issuingDistributionPoint('8901FF')] }, /a part that is not known/],
@@ -196,7 +193,11 @@ const contents: readonly [what: string, options: ListOptions, detail: RegExp][] 
   ['with a negative number', { extensions: [extension('2.5.29.20', false, '0201FF')] }, /number of the list is not/],
   ['with a number of 21 bytes', { extensions: [extension('2.5.29.20', false, `0215${'01'.repeat(21)}`)] }, /20 bytes/],
   ['with removeFromCRL', { reason: x509.X509CrlReason.removeFromCRL }, /removeFromCRL/],
-  ["with other issuers' entries", { entryExtensions: [extension('2.5.29.29', true, '3000')] }, /indirect lists/],
+  [
+    "with other issuers' entries",
+    { entryExtensions: [extension('2.5.29.29', true, '3000')] },
+    /only indirect lists may/,
+  ],
   [
     'with an unknown critical entry extension',
     { entryExtensions: [extension('1.2.3', true, '0500')] },
@@ -276,7 +277,11 @@ test('the scope of a list stands in its record, and a list of another scope does
     (await lists()).map(({ scope }) => scope),
     [
       { certificates: 'all', reasons: ['keyCompromise', 'cACompromise'] },
-      { certificates: 'user', distributionPoint: 'http://a.example/u.crl' },
+      {
+        certificates: 'user',
+        distributionPoint: 'http://a.example/u.crl',
+        points: ['uri:http://a.example/u.crl'],
+      },
     ],
   )
 })
@@ -389,6 +394,47 @@ test('a certificate on hold is revoked', async () => {
   await take('a', list)
   assert.deepEqual((await revoked()).toSorted(), ['a:0', 'a:FF'])
 })
+
+test('a delta needs the list that it changes, a name of its own, and follows the rules of succession', async () => {
+  const { take, revoked, lists } = await instanceWith(plant)
+  const changes = (number: number, base: number, serials: readonly string[]) =>
+    createRevocationList(plant, serials, { number, extensions: [delta(base)] })
+  await refused(take('delta', await changes(5, 4, [])), /only says what changed since its list 4: import that one/)
+  await take('a', await createRevocationList(plant, ['0A'], { number: 4, thisUpdate: inDays(-1) }))
+  await refused(take('delta', await changes(6, 5, [])), /since its list 5/)
+  await refused(take('a', await changes(5, 4, [])), /^a is a complete list; this one only says what changed/)
+  await take('delta', await changes(5, 4, ['0B']))
+  await refused(take('more', await changes(6, 4, [])), /is imported as delta/)
+  await refused(take('delta', await changes(4, 4, [])), /the number 4, older than 5/)
+  const { base, number } = await take('delta', await changes(6, 4, ['0C']))
+  assert.deepEqual([base, number], ['4', '6'])
+  assert.deepEqual(await revoked(), ['a:A', 'delta:C'])
+  const complete = await createRevocationList(plant, [], { number: 7 })
+  await refused(take('delta', complete), /^delta only says what changed in another list/)
+  assert.equal((await lists()).length, 2)
+})
+
+test('an import that is under way, or was cut off, says no more than the list before it', async () => {
+  const { take, lists, idScope } = await instanceWith(plant)
+  const first = { number: 1, thisUpdate: inDays(-1), nextUpdate: inDays(3) }
+  await take('a', await createRevocationList(plant, ['0A'], first))
+  const [before] = await lists()
+  const cut = {
+    ...store,
+    listedRevocations: { ...store.listedRevocations, sliceOfList: () => Promise.reject(new Error('power loss')) },
+  }
+  const next = Buffer.from(await createRevocationList(plant, ['0B'], { number: 2 }))
+  await assert.rejects(
+    importRevocationList('a', next, undefined, { idScope, store: cut, clock: Date.now }),
+    /power loss/,
+  )
+  assert.deepEqual(await lists(), [{ ...before, incomplete: 'renewing' }])
+  assert.equal((await take('a', next.toString())).incomplete, undefined)
+})
+
+function delta(base: number): x509.Extension {
+  return extension('2.5.29.27', true, `0201${base.toString(16).padStart(2, '0')}`)
+}
 
 function extension(oid: string, critical: boolean, hex: string): x509.Extension {
   return new x509.Extension(oid, critical, Buffer.from(hex, 'hex'))

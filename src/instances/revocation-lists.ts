@@ -40,12 +40,14 @@ export async function importRevocationList(
       const before = lists.find((one) => isNamed(one, name))
       const others = lists.filter((one) => one !== before)
       demandSuccessor({ ...list, authorities }, before, others)
-      const { issuer, thisUpdate, nextUpdate, number, scope, digest } = list
+      const { issuer, issuerName, thisUpdate, nextUpdate, number, base, scope, digest } = list
       const record: Omit<RevocationList, 'revoked'> = {
         name,
         issuer,
+        issuerName: issuerName.toString('base64'),
         authorities,
         ...(number !== undefined && { number: number.toString() }),
+        ...(base !== undefined && { base: base.toString() }),
         thisUpdate: thisUpdate.toISOString(),
         ...(nextUpdate && { nextUpdate: nextUpdate.toISOString() }),
         scope,
@@ -58,10 +60,12 @@ export async function importRevocationList(
         await store.transact((write) => write.revocationLists.put(idScope, same))
         return same
       }
-      const entries = await readEntries(list)
-      demandRoom(entries.size * authorities.length, others)
-      const whole = { ...record, revoked: entries.size }
-      await replaceEntries(whole, entries, { idScope, store })
+      const entries = await readEntries(list, authorities)
+      const counts = [...entries.values()].map(({ size }) => size)
+      demandRoom(sum(counts), others)
+      // What is the issuer's own stands there once for each of its authorities, and counts once.
+      const whole = { ...record, revoked: sum(counts.slice(authorities.length - 1)) }
+      await replaceEntries(whole, entries, before, { idScope, store })
       return whole
     })
   })
@@ -99,6 +103,10 @@ export function isNamed(list: RevocationList, name: string): boolean {
 /** Whether what this record stands for is in the store already, as of a list that is fetched again and has not changed. */
 function isWritten({ digest, authorities }: Omit<RevocationList, 'revoked'>, before: RevocationList): boolean {
   return !before.incomplete && before.digest === digest && before.authorities?.join() === authorities?.join()
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, one) => total + one, 0)
 }
 
 async function unlessMalformed<T>(work: () => Promise<T>): Promise<T> {

@@ -50,14 +50,14 @@ function ownCertificate(tlsCertificate: string, tlsKey: string, tlsCa: string): 
 
 /** What is asked of device certificates; each thing that is not is warned of, in the log. */
 export function certificatePolicy(
-  { certificateDates, certificateLeniency }: Configuration,
+  { certificateDates, certificateLeniency, revocation }: Configuration,
   log: Pick<Logger, 'warn'>,
 ): CertificatePolicy {
   for (const leniency of certificateLeniency) {
     log.warn(`certificateLeniency: certificates are let through by ${leniency}; renew them, then take it off`)
   }
   if (certificateDates === 'ignore') log.warn('certificateDates: device certificates are let through when expired')
-  return { dates: certificateDates, admits: new Set(certificateLeniency) }
+  return { dates: certificateDates, admits: new Set(certificateLeniency), revocation }
 }
 
 /** Where the control plane listens: this machine alone, unless told otherwise. */

@@ -128,6 +128,12 @@ export const settings = {
     leniencies,
     'What of an old fleet is let through, with a warning at the start and with each device: SHA-1 signatures, RSA keys from 1024 bits, CA certificates as devices, CAs whose extended key usage lacks client authentication, critical extensions that are not known.',
   ),
+  revocation: choice(
+    'revocation',
+    'HUBWARD_REVOCATION',
+    ['listed', 'required'],
+    'Whether certificates are refused that a list or an operator revoked, or also those of which no current list that was imported says that they are not revoked.',
+  ),
   groupTrials: number(
     'group-trials',
     'HUBWARD_GROUP_TRIALS',

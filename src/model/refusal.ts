@@ -58,6 +58,7 @@ export const refusals = {
   ChainPolicyInvalid: [401002, 'Invalid certificate.'],
   RegistrationRevoked: [401002, 'Unauthorized'],
   CertificateRevoked: [401002, 'Invalid certificate.'],
+  CertificateRevocationUnknown: [401002, 'Invalid certificate.'],
   EndorsementKeyRevoked: [401002, 'Unauthorized'],
   EndorsementKeyMalformed: [400004, 'The endorsement key is not a usable TPM2B_PUBLIC.'],
   StorageRootKeyMalformed: [400004, 'The storage root key is not a usable TPM2B_PUBLIC.'],

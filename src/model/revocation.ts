@@ -30,8 +30,12 @@ export interface RevocationList {
   readonly issuer: string
   /** Digests of the names and keys of those whose certificates it is about, its signer first; absent in an old one. */
   readonly authorities?: readonly string[]
+  /** The content of its issuer's DER name, base64; absent in one that was imported before other issuers' certificates were taken. */
+  readonly issuerName?: string
   /** Its CRL number, decimal, if it carries one. */
   readonly number?: string
+  /** It is a delta: it says what changed since the list of this number, decimal. */
+  readonly base?: string
   readonly thisUpdate: string
   readonly nextUpdate?: string
   /** What the list is about; absent in one that was imported before that was looked at. */
@@ -39,8 +43,11 @@ export interface RevocationList {
   /** SHA-256 of what was signed, upper-case hex. */
   readonly digest?: string
   readonly revoked: number
-  /** Its entries are not all written: an import is under way, or was cut off and has to be done again. */
-  readonly incomplete?: true
+  /**
+   * An import is under way, or was cut off and has to be done again. `true`: not all of its entries are written; `renewing`: they
+   * are, and some of the list that follows it.
+   */
+  readonly incomplete?: true | 'renewing'
   /** Where it is fetched from again; absent for one that was uploaded. */
   readonly url?: string
   readonly lastUpdatedDateTimeUtc: Timestamp
@@ -52,14 +59,19 @@ export interface RevocationScope {
   readonly certificates: 'all' | 'user' | 'ca'
   /** Absent: every reason. */
   readonly reasons?: readonly string[]
+  /** The part of its issuer's certificates that points there, for people. */
   readonly distributionPoint?: string
+  /** The same in a form to compare; absent in a list that was imported before that was looked at. */
+  readonly points?: readonly string[]
+  /** It may speak of other issuers' certificates, which name its issuer. */
+  readonly indirect?: true
 }
 
-/** A certificate that an imported list revokes. */
+/** A certificate that an imported list revokes, or that a delta takes off one. */
 export interface ListedRevocation {
   /** The name of the list. */
   readonly list: string
-  /** Digest of the name and key of the certificate's issuer, upper-case hex. */
+  /** Digest of the name and key of the certificate's issuer, upper-case hex; of the name alone where an indirect list names it. */
   readonly authority: string
   /** Upper-case hex without leading zeros, after a minus sign if it is negative. */
   readonly serialNumber: string
@@ -67,6 +79,23 @@ export interface ListedRevocation {
   readonly reason: string
   readonly certificates: RevocationScope['certificates']
   readonly createdDateTimeUtc: Timestamp
+}
+
+/** Whether two lists are of one signer and about the same certificates and reasons. */
+export function isKin(one: Kin, other: Kin): boolean {
+  const signer = one.authorities?.[0]
+  return signer !== undefined && signer === other.authorities?.[0] && isSameScope(one.scope, other.scope)
+}
+
+/** Whether two lists are about the same certificates and reasons; one of which that is not known is not. */
+export function isSameScope(one: RevocationScope | undefined, other: RevocationScope | undefined): boolean {
+  return one !== undefined && other !== undefined && scopeKey(one) === scopeKey(other)
+}
+
+/** Whether a delta says what changed in this list: together they are one of the delta's number. [RFC 5280 §5.2.4] */
+export function isDeltaOf(delta: RevocationList, { base, number, ...complete }: RevocationList): boolean {
+  if (delta.base === undefined || base !== undefined || number === undefined || !isKin(delta, complete)) return false
+  return BigInt(number) >= BigInt(delta.base) && BigInt(number) < BigInt(delta.number ?? 0)
 }
 
 /** The key under which the deny list keeps this. */
@@ -77,6 +106,12 @@ export function revocationKey(subject: RevokedSubject): string {
     return `serial:${subject.issuer === undefined ? '*' : plainHex(subject.issuer)}:${plainSerial(subject.serialNumber)}`
   }
   return `ek:${createHash('sha256').update(Buffer.from(subject.endorsementKey, 'base64')).digest('hex').toUpperCase()}`
+}
+
+type Kin = Pick<RevocationList, 'authorities' | 'scope'>
+
+function scopeKey({ certificates, reasons, distributionPoint, indirect }: RevocationScope): string {
+  return JSON.stringify([certificates, reasons, distributionPoint, indirect])
 }
 
 /** Upper case, without the colons and blanks that tools put between bytes. */

@@ -63,6 +63,7 @@ export function cachedStore(store: Store, monotonic: Monotonic, freshFor: number
     linkedHubs: { all: remember('hubs', store.linkedHubs.all) },
     caCertificates: { ...store.caCertificates, all: remember('ca', store.caCertificates.all) },
     revocations: { ...store.revocations, none: remember('unrevoked', store.revocations.none) },
+    revocationLists: { all: remember('lists', store.revocationLists.all) },
     accessTokens: { ...store.accessTokens, get: rememberGlobally('token', store.accessTokens.get) },
     tokenIssuers: { all: () => issuers('') },
     enrollmentGroups: {
@@ -125,6 +126,10 @@ function watched(writer: Writer, touched: Set<IdScope>): Writer {
       put: touching(writer.revocations.put),
       delete: touching(writer.revocations.delete),
       deleteFrom: touching(writer.revocations.deleteFrom),
+    },
+    revocationLists: {
+      put: touching(writer.revocationLists.put),
+      delete: touching(writer.revocationLists.delete),
     },
     listedRevocations: {
       put: touching(writer.listedRevocations.put),

@@ -62,6 +62,13 @@ export function attributeText({ tag, content }: DerElement): string | undefined 
   }
 }
 
+/** Case and the number of spaces do not tell names apart, nor does the type of string. [RFC 5280 §7.1, RFC 4518 §2] */
+export function normalText(text: string): string {
+  // oxlint-disable-next-line no-control-regex
+  const folded = /^[\u0000-\u007f]*$/.test(text) ? text : text.normalize('NFKC')
+  return folded.toLowerCase().trim().replaceAll(/\s+/g, ' ')
+}
+
 function quote(value: string): string {
   return value === '' || /^[\s#]|[,+="<>;\n\\]|\s$/.test(value) ? `"${value.replaceAll('"', '""')}"` : value
 }

@@ -1,7 +1,7 @@
 import { createHash, type X509Certificate } from 'node:crypto'
 import { DerMalformed, derTag, eachDer, readDer, type DerElement } from './der.ts'
 import { distinguishedName } from './distinguished-name.ts'
-import { readEntry, type RevokedCertificate } from './revocation-list/entry.ts'
+import { readEntry, type EntryContext, type RevokedCertificate } from './revocation-list/entry.ts'
 import { readExtensions, type ListExtensions } from './revocation-list/extensions.ts'
 import { readSignatureAlgorithm } from './revocation-list/signature.ts'
 
@@ -15,7 +15,7 @@ export interface ParsedRevocationList extends ListExtensions {
   readonly nextUpdate?: Date
   /** SHA-256 of what is signed, upper-case hex: two lists that say the same have the same. */
   readonly digest: string
-  /** Reads the entries as they are asked for; throws DerMalformed at one that cannot be taken. */
+  /** Reads the entries as they are asked for, each of its own issuer's or with the issuer that it is of; throws DerMalformed at one that cannot be taken. */
   readonly entries: () => Iterable<RevokedCertificate>
   /** True if the key of this certificate signed the list. */
   readonly signedBy: (certificate: Pick<X509Certificate, 'publicKey'>) => boolean
@@ -29,8 +29,8 @@ const extensionsTag = 0xa0
 const longestName = 4096
 
 /**
- * Read a list, PEM or DER, but for its entries. Throws DerMalformed, saying what, if it is none, is only a change to another one, is
- * about certificates of other issuers, has a critical extension that is not known, or is signed in an unknown or weak way.
+ * Read a list, PEM or DER, but for its entries. Throws DerMalformed, saying what, if it is none, is about other things than
+ * certificates, has a critical extension that is not known, or is signed in an unknown or weak way.
  */
 export function parseRevocationList(bytes: Buffer): ParsedRevocationList {
   const [list, ...more] = readDer(derOf(bytes))
@@ -54,14 +54,16 @@ export function parseRevocationList(bytes: Buffer): ParsedRevocationList {
   if (rest.length > 0) throw new DerMalformed('something follows the extensions of the list')
   if (extensions && !version) throw new DerMalformed('a list of version 1 has no extensions')
   const signedBytes = list.content.subarray(0, endOf(tbs) - list.content.byteOffset)
+  const says = readExtensions(extensions, issuer.content)
+  const context = { isDelta: says.base !== undefined, isIndirect: says.scope.indirect ?? false }
   return {
     issuer: distinguishedName(issuer.content),
     issuerName: issuer.content,
     thisUpdate: timeOf(thisUpdate!),
     ...(nextUpdate && { nextUpdate: timeOf(nextUpdate) }),
-    ...readExtensions(extensions),
+    ...says,
     digest: createHash('sha256').update(signedBytes).digest('hex').toUpperCase(),
-    entries: () => entriesOf(revoked),
+    entries: () => entriesOf(revoked, context),
     signedBy: ({ publicKey }) => verifies(signedBytes, signature.content.subarray(1), publicKey),
   }
 }
@@ -73,8 +75,14 @@ function derOf(bytes: Buffer): Buffer {
   return Buffer.from(body ?? text, 'base64')
 }
 
-function* entriesOf(revoked: DerElement | undefined): Generator<RevokedCertificate, void> {
-  if (revoked) for (const entry of eachDer(revoked.content)) yield readEntry(entry)
+/** An entry that names no issuer is of the one that the entry before it is of. [RFC 5280 §5.3.3] */
+function* entriesOf(revoked: DerElement | undefined, context: EntryContext): Generator<RevokedCertificate, void> {
+  let issuer: Buffer | undefined
+  for (const element of revoked ? eachDer(revoked.content) : []) {
+    const entry = readEntry(element, context)
+    issuer = entry.issuer ?? issuer
+    yield issuer ? { ...entry, issuer } : entry
+  }
 }
 
 /** Where an element ends in the memory that its bytes are part of. */

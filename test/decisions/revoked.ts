@@ -1,6 +1,8 @@
+import assert from 'node:assert/strict'
 import { createRoot, createSelfSigned, sha256Thumbprint } from '../fixtures/certificates.ts'
 import { newChip } from '../fixtures/tpm-chip.ts'
-import { enroll, enrollIssuer, register, withCertificate, withKey, type Case, type World } from './world.ts'
+import { openControlPlane } from '../management/control-plane.ts'
+import { decisionOf, enroll, enrollIssuer, register, withCertificate, withKey, type Case, type World } from './world.ts'
 
 /** What was put on the deny list. */
 export const revoked: readonly Case[] = [
@@ -48,6 +50,20 @@ export const revoked: readonly Case[] = [
       await revoke(world, { thumbprint: sha256Thumbprint(root.certificate) })
       const { certificate, key } = await intermediate.issueLeaf(id)
       return register(world, id, withCertificate({ certificate, key }))
+    },
+  },
+  {
+    reason: 'CertificateRevocationUnknown',
+    when: 'at a service that requires lists',
+    says: /^whether the certificate "?CN=\S+ was revoked is not known: no list of "?CN=Root of \S+ that speaks of it is imported/,
+    attempt: async (world, id) => {
+      await using plane = await openControlPlane('127.90.8', ['--revocation', 'required'])
+      const strict = { ...world, plane, service: plane.service }
+      const root = await createRoot(`Root of ${id}`)
+      await enrollIssuer(strict, id, root.certificate)
+      const { certificate, key } = await root.issueLeaf(id)
+      assert.equal((await register(strict, id, withCertificate({ certificate, key }))).status, 401)
+      return await decisionOf(strict, id)
     },
   },
   {

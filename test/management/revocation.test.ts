@@ -5,10 +5,15 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
 import * as x509 from '@peculiar/x509'
-import { createRoot, inDays, sha256Thumbprint, type Leaf } from '../fixtures/certificates.ts'
+import { createRoot, cRLSign, inDays, sha256Thumbprint, type Leaf } from '../fixtures/certificates.ts'
 import { sasToken } from '../fixtures/sas.ts'
 import { openControlPlane, type CallOptions, type ControlPlane } from './control-plane.ts'
-import { createRevocationList, issuingDistributionPoint, type Revoking } from '../fixtures/revocation-list.ts'
+import {
+  createRevocationList,
+  issuingDistributionPoint,
+  type ListOptions,
+  type Revoking,
+} from '../fixtures/revocation-list.ts'
 
 let plane: ControlPlane
 before(async () => void (plane = await openControlPlane('127.80.5', ['--outbound-networks', '127.80.5.9'])))
@@ -189,6 +194,31 @@ test('a list for user certificates revokes no CA, and says what it is about', as
   assert.equal(await register('scope-1', leaf), 202)
   assert.deepEqual((await put('cas', '8201FF'))['scope'], { certificates: 'ca' })
   assert.equal(await register('scope-1', leaf), 401)
+})
+
+test('a key that is for lists only is uploaded like a CA, and its list counts for the CA of its name', async () => {
+  const root = await createRoot('Keys root')
+  const line = await root.issueAuthority('Keys line')
+  const forLists = await root.issueAuthority('Keys line', { keyUsage: cRLSign, extensions: [] })
+  await enrollGroup('keys', root.certificate)
+  const leaf = await line.issueLeaf('keys-1')
+  assert.equal(await register('keys-1', leaf), 202)
+  const put = async (name: string, reason: x509.X509CrlReason, options: ListOptions) => {
+    const revoking: Revoking = { issuer: forLists.certificate, key: forLists.signingKey }
+    const serials = [new x509.X509Certificate(leaf.certificate).serialNumber]
+    const revocationList = await createRevocationList(revoking, serials, { reason, ...options })
+    return (await plane.call('PUT', at(`/revocationLists/${name}`), { body: { revocationList } })).json()
+  }
+  for (const [index, { certificate }] of [line, forLists].entries()) {
+    const properties = { certificate: Buffer.from(certificate).toString('base64') }
+    await plane.call('PUT', at(`/certificates/keys-${index}`), { body: { properties } })
+  }
+  await put('keys', x509.X509CrlReason.certificateHold, { number: 1, thisUpdate: inDays(-1) })
+  assert.equal(await register('keys-1', leaf), 401, 'on hold')
+  const delta = new x509.Extension('2.5.29.27', true, Buffer.from('020101', 'hex'))
+  const shown = await put('keys-new', x509.X509CrlReason.removeFromCRL, { number: 2, extensions: [delta] })
+  assert.deepEqual([shown['base'], shown['number'], shown['issuerName']], ['1', '2', undefined])
+  assert.equal(await register('keys-1', leaf), 202, 'released')
 })
 
 test('a list is not fetched inside, by no name and through no redirect, and its URL is shown without secrets', async () => {

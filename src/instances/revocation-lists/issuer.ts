@@ -83,8 +83,8 @@ function complaintOf(certificate: X509Certificate, now: number): string | undefi
   const { basicConstraints, keyUsage } = fieldsOf(certificate).extensions
   const { validFromDate, validToDate, publicKey } = certificate
   const { modulusLength, namedCurve } = publicKey.asymmetricKeyDetails ?? {}
-  // A certificate without constraints, as old tools make them, is taken as it is for an anchor.
-  if (basicConstraints?.ca === false) return 'is no CA: its basic constraints say so'
+  // A certificate without constraints, as old tools make them, is taken as it is for an anchor; one that is for lists need be no CA.
+  if (basicConstraints?.ca === false && !keyUsage?.cRLSign) return 'is no CA: its basic constraints say so'
   if (keyUsage?.cRLSign === false) return 'may not sign lists: its key usage does not name cRLSign'
   if (validToDate.getTime() + skew < now) return `expired on ${validToDate.toISOString()}`
   if (validFromDate.getTime() - skew > now) return `is valid from ${validFromDate.toISOString()}`

@@ -10,13 +10,13 @@ type Owner = Pick<EnrollingInstance, 'store' | 'clock'>
 /** Fetch a list; rejects with a Refusal if there is no answer, or one that is too long, or the address is not permitted. */
 export type FetchList = (url: string) => Promise<Buffer>
 
-/** Milliseconds after which a list that has a URL is fetched again. */
+/** Milliseconds after which a list that has a URL is fetched again, if its successor is not due before. */
 const refreshAfter = 60 * 60 * 1000
 /** Instances whose lists are fetched at the same time. */
 const abreast = 4
 
 /**
- * Fetch again the lists of every instance that have a URL and are an hour old, under the rules of an import. A list that cannot be
+ * Fetch again the lists of every instance that have a URL and are an hour old or overdue, under the rules of an import. A list that cannot be
  * had or used stays as it is: what was revoked remains so. Gives a sentence for each that failed.
  */
 export async function refreshRevocationLists(owner: Owner, fetchList: FetchList): Promise<readonly string[]> {
@@ -45,6 +45,13 @@ export async function staleRevocationLists({ store }: Pick<Owner, 'store'>, now:
   return said.flat()
 }
 
+function isDue({ lastUpdatedDateTimeUtc, nextUpdate, incomplete }: RevocationList, now: number): boolean {
+  const age = now - Date.parse(lastUpdatedDateTimeUtc)
+  // A time to come is from before the clock was set back, and tells nothing.
+  const isOld = age < 0 || age >= refreshAfter
+  return isOld || incomplete !== undefined || (nextUpdate !== undefined && Date.parse(nextUpdate) <= now)
+}
+
 function complaintOf({ incomplete, nextUpdate }: RevocationList, now: number): string | undefined {
   if (incomplete) return 'was not imported to its end: import it again'
   if (nextUpdate === undefined || Date.parse(nextUpdate) > now) return undefined
@@ -57,11 +64,12 @@ async function refreshInstance(
   fetchList: FetchList,
 ): Promise<readonly string[]> {
   const failures: string[] = []
-  for (const { name, url, lastUpdatedDateTimeUtc, incomplete } of await store.revocationLists.all(idScope)) {
-    const age = clock() - Date.parse(lastUpdatedDateTimeUtc)
-    // A time to come is from before the clock was set back, and tells nothing.
-    const due = incomplete ?? (age < 0 || age >= refreshAfter)
-    if (url === undefined || !due) continue
+  const lists = await store.revocationLists.all(idScope)
+  // A delta may be one of a list that is only fetched now.
+  const inOrder = [...lists.filter(({ base }) => !base), ...lists.filter(({ base }) => base)]
+  for (const list of inOrder) {
+    const { name, url } = list
+    if (url === undefined || !isDue(list, clock())) continue
     try {
       const bytes = await fetchList(url)
       // What was forgotten meanwhile stays forgotten.

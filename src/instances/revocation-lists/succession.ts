@@ -1,5 +1,5 @@
 import { Refusal } from '../../model/refusal.ts'
-import type { RevocationList, RevocationScope } from '../../model/revocation.ts'
+import { isKin, isSameScope, type RevocationList, type RevocationScope } from '../../model/revocation.ts'
 import type { ParsedRevocationList } from '../../wire/revocation-list.ts'
 
 /** Lists of an instance. */
@@ -8,32 +8,47 @@ const mostLists = 100
 const mostRevoked = 1_000_000
 
 /** A list, and digests of those whose certificates it is about, its signer first. */
-type Arriving = Pick<ParsedRevocationList, 'issuer' | 'number' | 'thisUpdate' | 'digest' | 'scope'> & {
+type Arriving = Pick<ParsedRevocationList, 'issuer' | 'number' | 'base' | 'thisUpdate' | 'digest' | 'scope'> & {
   readonly authorities: readonly string[]
 }
 
 /**
  * Refuse a list that may not stand in the place of the one that has its name, or beside the others: of another issuer, key or scope,
- * older, or different under the same number. [RFC 5280 §5.2.3]
+ * older, or different under the same number; and a delta of a list that is not there. [RFC 5280 §5.2.3, §5.2.4]
  */
 export function demandSuccessor(
   list: Arriving,
   before: RevocationList | undefined,
   others: readonly RevocationList[],
 ): void {
-  const twin = others.find(
-    ({ authorities, scope }) => authorities?.[0] === list.authorities[0] && isSameScope(scope, list.scope),
-  )
+  if (before) demandFollows(list, before)
+  const kin = others.filter((other) => isKin(other, list))
+  const isDelta = list.base !== undefined
+  const twin = kin.find(({ base }) => (base !== undefined) === isDelta)
   if (twin) {
     throw refusal(
       `the list of ${list.issuer} is imported as ${twin.name}; import it under that name, or forget that one`,
     )
   }
-  if (!before) return
+  if (isDelta && !kin.some(({ base, number }) => base === undefined && BigInt(number ?? -1) >= list.base!)) {
+    throw refusal(
+      `the list of ${list.issuer} only says what changed since its list ${list.base}: import that one, or a later one, first`,
+    )
+  }
+}
+
+function demandFollows(list: Arriving, before: RevocationList): void {
   demandSameIssuer(list, before)
   if (before.scope && !isSameScope(before.scope, list.scope)) {
     throw refusal(
       `${before.name} is a list about ${scopeText(before.scope)}; this one is about ${scopeText(list.scope)} and needs a name of its own`,
+    )
+  }
+  if ((before.base === undefined) !== (list.base === undefined)) {
+    throw refusal(
+      before.base === undefined
+        ? `${before.name} is a complete list; this one only says what changed and needs a name of its own`
+        : `${before.name} only says what changed in another list; this one is complete and needs a name of its own`,
     )
   }
   if (before.digest === list.digest) return
@@ -51,13 +66,13 @@ export function demandSuccessor(
 }
 
 /** Refuse more lists, or more revoked certificates, than an instance may have. */
-export function demandRoom(revoked: number, others: readonly RevocationList[]): void {
+export function demandRoom(rows: number, others: readonly RevocationList[]): void {
   if (others.length >= mostLists) throw new Refusal('QuotaReached', `the instance has its ${mostLists} lists already`)
   const already = others.reduce((sum, one) => sum + one.revoked * (one.authorities?.length ?? 1), 0)
-  if (already + revoked > mostRevoked) {
+  if (already + rows > mostRevoked) {
     throw new Refusal(
       'QuotaReached',
-      `the lists of the instance revoke ${already} certificates; ${revoked} more are above ${mostRevoked}`,
+      `the lists of the instance revoke ${already} certificates; ${rows} more are above ${mostRevoked}`,
     )
   }
 }
@@ -73,14 +88,11 @@ function demandSameIssuer({ issuer, authorities }: Arriving, before: RevocationL
   )
 }
 
-function isSameScope(one: RevocationScope | undefined, other: RevocationScope): boolean {
-  return one !== undefined && scopeText(one) === scopeText(other)
-}
-
-function scopeText({ certificates, reasons, distributionPoint }: RevocationScope): string {
+function scopeText({ certificates, reasons, distributionPoint, indirect }: RevocationScope): string {
   const what = { all: 'all certificates', user: 'certificates that are no CAs', ca: 'CA certificates' }[certificates]
   const why = reasons ? ` revoked for ${reasons.join(', ')}` : ''
-  return `${what}${why}${distributionPoint === undefined ? '' : ` of ${distributionPoint}`}`
+  const whose = indirect ? ', of other issuers too' : ''
+  return `${what}${whose}${why}${distributionPoint === undefined ? '' : ` of ${distributionPoint}`}`
 }
 
 function refusal(detail: string): Refusal {

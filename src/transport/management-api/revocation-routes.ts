@@ -9,7 +9,13 @@ import { admitAgain, revocationPage } from '../../instances/revocations.ts'
 import { revoke } from '../../instances/revoke.ts'
 import { isRegistrationId } from '../../model/identifiers.ts'
 import type { Members } from '../../model/members.ts'
-import type { ListedRevocation, Revocation, RevocationList, RevokedSubject } from '../../model/revocation.ts'
+import type {
+  ListedRevocation,
+  Revocation,
+  RevocationList,
+  RevocationScope,
+  RevokedSubject,
+} from '../../model/revocation.ts'
 import type { LinkedHub } from '../../model/service.ts'
 import type { Store } from '../../store/store.ts'
 import { demandObject, instancePath, serviceOf, type Call, type Route } from './route.ts'
@@ -139,11 +145,18 @@ function listedJson({ authority, serialNumber, list, reason, createdDateTimeUtc 
   }
 }
 
-function listJson({ scope, authorities, url, ...list }: RevocationList): JsonObject {
+/** Without what is only there to be compared. */
+function listJson({ scope, authorities, url, ...whole }: RevocationList): JsonObject {
+  const { issuerName: _, ...list } = whole
   return {
     ...list,
     ...(authorities && { authorities: [...authorities] }),
-    ...(scope && { scope: { ...scope, ...(scope.reasons && { reasons: [...scope.reasons] }) } }),
+    ...(scope && { scope: scopeJson(scope) }),
     ...(url !== undefined && { url: shownUrl(url) }),
   }
+}
+
+function scopeJson({ reasons, ...whole }: RevocationScope): JsonObject {
+  const { points: _, ...scope } = whole
+  return { ...scope, ...(reasons && { reasons: [...reasons] }) }
 }

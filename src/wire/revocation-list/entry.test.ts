@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { extension } from '../../../test/fixtures/certificate-der.ts'
-import { der, oid, sequence } from '../../../test/fixtures/der.ts'
+import { der, nameOf, oid, sequence } from '../../../test/fixtures/der.ts'
 import { DerMalformed, readDer } from '../der.ts'
-import { readEntry } from './entry.ts'
+import { readEntry, type EntryContext } from './entry.ts'
 
 const date = der(0x17, Buffer.from('260101000000Z'))
-const read = (bytes: Buffer) => readEntry(readDer(bytes)[0]!)
+const plain: EntryContext = { isDelta: false, isIndirect: false }
+const read = (bytes: Buffer, context = plain) => readEntry(readDer(bytes)[0]!, context)
 const entry = (...extensions: Buffer[]) => read(sequence('020101', date, sequence(...extensions)))
 const reason = (code: string) => extension('2.5.29.21', `0a01${code}`)
 
@@ -40,9 +41,18 @@ test('what changes nothing of the revocation is passed over; what is critical an
   assert.throws(() => entry(extension('1.2.3', '0500', true)), /critical extension 1\.2\.3, which is not known/)
 })
 
-test('an entry of a delta or an indirect list is not taken', () => {
-  assert.throws(() => entry(reason('08')), /removeFromCRL, as only delta lists may/)
-  assert.throws(() => entry(extension('2.5.29.29', sequence())), /indirect lists/)
+test('an entry of a delta or an indirect list is taken from such a list only', () => {
+  const withMore = (...extensions: Buffer[]) => sequence('020101', date, sequence(...extensions))
+  const removed = withMore(reason('08'))
+  assert.throws(() => read(removed), /removeFromCRL, as only delta lists may/)
+  assert.equal(read(removed, { ...plain, isDelta: true }).reason, 'removeFromCRL')
+  const plant = nameOf(['2.5.4.3', 'Plant'])
+  const others = withMore(extension('2.5.29.29', sequence(der(0x82, 'ab'), der(0xa4, plant)), true))
+  assert.throws(() => read(others), /only indirect lists may/)
+  assert.throws(() => read(others, { ...plain, isDelta: true }), /only indirect lists may/)
+  assert.deepEqual(read(others, { ...plain, isIndirect: true }).issuer, readDer(plant)[0]!.content)
+  const nobodys = withMore(extension('2.5.29.29', sequence(der(0x82, 'ab')), true))
+  assert.throws(() => read(nobodys, { ...plain, isIndirect: true }), /an issuer of lists that has no X\.501 name/)
 })
 
 test('an entry that cannot be read is malformed', () => {

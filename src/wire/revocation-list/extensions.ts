@@ -5,6 +5,8 @@ import { readScope, wholeScope, type ListScope } from './list-scope.ts'
 export interface ListExtensions {
   /** It only grows from a list to the next of the same issuer and scope. [RFC 5280 §5.2.3] */
   readonly number?: bigint
+  /** It is a delta: it says only what changed since the list of this number. [RFC 5280 §5.2.4] */
+  readonly base?: bigint
   /** Which of its issuer's keys signed it. [RFC 5280 §5.2.1] */
   readonly authorityKeyIdentifier?: Buffer
   readonly scope: ListScope
@@ -23,13 +25,14 @@ const octetString = 0x04
 const keyIdentifier = 0x80
 /** Bytes. [RFC 5280 §5.2.3] */
 const longestNumber = 20
-/** The issuer's other names, and where its certificate is. */
-const harmless = ['2.5.29.18', '1.3.6.1.5.5.7.1.1']
+/** The issuer's other names, where its certificate is, and where deltas of the list are. */
+const harmless = ['2.5.29.18', '1.3.6.1.5.5.7.1.1', '2.5.29.46']
 
-/** Read the extensions of a list (`[0]`); throws DerMalformed, saying which, if one of them forbids to take the list. */
-export function readExtensions(extensions: DerElement | undefined): ListExtensions {
+/** Read the extensions of a list (`[0]`) of this issuer; throws DerMalformed, saying which, if one of them forbids to take the list. */
+export function readExtensions(extensions: DerElement | undefined, issuer: Buffer): ListExtensions {
   const [all] = extensions ? readDer(extensions.content) : []
   let number: bigint | undefined
+  let base: bigint | undefined
   let authorityKeyIdentifier: Buffer | undefined
   let scope = wholeScope
   for (const { oid, critical, value } of all ? eachExtension(all.content) : []) {
@@ -43,16 +46,24 @@ export function readExtensions(extensions: DerElement | undefined): ListExtensio
         )?.content
         break
       case '2.5.29.28':
-        scope = readScope(value)
+        scope = readScope(value, issuer)
         break
       case '2.5.29.27':
-        throw new DerMalformed('delta lists, which only say what changed, are not taken; import the complete list')
+        base = readNumber(value)
+        break
       default:
         if (critical && !harmless.includes(oid))
           throw new DerMalformed(`the list has the critical extension ${oid}, which is not known here`)
     }
   }
-  return { ...(number !== undefined && { number }), ...(authorityKeyIdentifier && { authorityKeyIdentifier }), scope }
+  if (base !== undefined && (number === undefined || number < base))
+    throw new DerMalformed('a delta list without a number, or with one below that of the list which it changes')
+  return {
+    ...(number !== undefined && { number }),
+    ...(base !== undefined && { base }),
+    ...(authorityKeyIdentifier && { authorityKeyIdentifier }),
+    scope,
+  }
 }
 
 /** The extensions in the content of their SEQUENCE. Throws DerMalformed, also if there are two of a kind. */

@@ -1,5 +1,6 @@
 import { DerMalformed, readDer, type DerElement } from '../der.ts'
 import { distinguishedName } from '../distinguished-name.ts'
+import { readPointNames, readReasonFlags } from '../distribution-point.ts'
 
 /** Which of its issuer's certificates, and which reasons, a list is about. [RFC 5280 §5.2.5] */
 export interface ListScope {
@@ -7,8 +8,12 @@ export interface ListScope {
   readonly certificates: 'all' | 'user' | 'ca'
   /** Absent: every reason. */
   readonly reasons?: readonly string[]
-  /** The part of its issuer's certificates that points there. */
+  /** The part of its issuer's certificates that points there, for people. */
   readonly distributionPoint?: string
+  /** The same, as `readPointNames` gives it. */
+  readonly points?: readonly string[]
+  /** It may speak of certificates of other issuers too. */
+  readonly indirect?: true
 }
 
 /** Of a list that does not say otherwise. */
@@ -17,27 +22,11 @@ export const wholeScope: ListScope = { certificates: 'all' }
 const tags = { distributionPoint: 0xa0, user: 0x81, ca: 0x82, reasons: 0x83, indirect: 0x84, attribute: 0x85 } as const
 const longestPoint = 2048
 
-/** The bits of ReasonFlags; the first is not used. */
-const reasonFlags = [
-  'unused',
-  'keyCompromise',
-  'cACompromise',
-  'affiliationChanged',
-  'superseded',
-  'cessationOfOperation',
-  'certificateHold',
-  'privilegeWithdrawn',
-  'aACompromise',
-] as const
-
-/** Read an IssuingDistributionPoint; throws DerMalformed if the list is about other things than its issuer's certificates. */
-export function readScope(value: Buffer): ListScope {
+/** Read the IssuingDistributionPoint of a list of this issuer; throws DerMalformed if the list is about no certificates here. */
+export function readScope(value: Buffer, issuer: Buffer): ListScope {
   const [point] = readDer(value)
   const parts = point ? readDer(point.content) : []
   const is = (tag: number) => parts.some((part) => part.tag === tag && part.content[0] !== 0)
-  if (is(tags.indirect)) {
-    throw new DerMalformed("indirect lists, which revoke other issuers' certificates, are not taken")
-  }
   if (is(tags.attribute)) throw new DerMalformed('the list is about attribute certificates, which no device presents')
   if (is(tags.user) && is(tags.ca)) throw new DerMalformed('the list is about user certificates only and CAs only')
   const unknown = parts.find(({ tag }) => !Object.values<number>(tags).includes(tag))
@@ -46,13 +35,13 @@ export function readScope(value: Buffer): ListScope {
   const distributionPoint = parts.find(({ tag }) => tag === tags.distributionPoint)
   return {
     certificates: is(tags.user) ? 'user' : is(tags.ca) ? 'ca' : 'all',
-    ...(reasons && { reasons: reasonsOf(reasons.content) }),
-    ...(distributionPoint && { distributionPoint: pointText(distributionPoint) }),
+    ...(reasons && { reasons: readReasonFlags(reasons.content) }),
+    ...(distributionPoint && {
+      distributionPoint: pointText(distributionPoint),
+      points: readPointNames(distributionPoint.content, issuer),
+    }),
+    ...(is(tags.indirect) && { indirect: true }),
   }
-}
-
-function reasonsOf([, ...bytes]: Buffer): readonly string[] {
-  return reasonFlags.filter((_, bit) => ((bytes[bit >> 3] ?? 0) >> (7 - (bit & 7))) & 1)
 }
 
 /** A CHOICE of a full name, `[0]`, which is mostly a URI, and a part of the issuer's name. */

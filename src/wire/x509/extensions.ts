@@ -15,6 +15,8 @@ export interface Extensions {
   readonly authorityKeyIdentifier?: Buffer
   /** The bytes of the GeneralNames; read only where a constraint asks for them. */
   readonly subjectAltName?: Buffer
+  /** The bytes of the CRLDistributionPoints; read only where somebody asks which lists speak of the certificate. */
+  readonly distributionPoints?: Buffer
   readonly nameConstraints?: NameConstraints
   /** Dotted. */
   readonly policies?: readonly string[]
@@ -50,7 +52,9 @@ const readers: Readonly<Record<string, (bytes: Buffer) => Partial<Extensions>>> 
   '2.5.29.17': (bytes) => ({ subjectAltName: bytes }),
   '2.5.29.19': (bytes) => ({ basicConstraints: readBasicConstraints(bytes) }),
   '2.5.29.30': (bytes) => ({ nameConstraints: readNameConstraints(bytes) }),
-  '2.5.29.31': () => ({}), // where lists are: they are imported, not looked for
+  // Where lists are, and their deltas: they are imported, not looked for.
+  '2.5.29.31': (bytes) => ({ distributionPoints: bytes }),
+  '2.5.29.46': () => ({}),
   '2.5.29.32': (bytes) => ({ policies: readSequence(bytes, 'the policies').map(firstOid) }),
   '2.5.29.33': (bytes) => ({ policyMappings: readSequence(bytes, 'the mappings').map(readMapping) }),
   '2.5.29.35': (bytes) => readAuthorityKeyIdentifier(bytes),

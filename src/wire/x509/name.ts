@@ -1,5 +1,5 @@
 import { contentOf, DerMalformed, derTag, readDer, readOid } from '../der.ts'
-import { attributeText, distinguishedName } from '../distinguished-name.ts'
+import { attributeText, distinguishedName, normalText } from '../distinguished-name.ts'
 import { shown } from '../../base/printable.ts'
 
 /** An X.501 name, read from DER. [RFC 5280 §4.1.2.4] */
@@ -36,7 +36,7 @@ export function readName(content: Buffer): Name {
         // Bytes that are no text of their type equal only themselves.
         return text === undefined || text.includes('\uFFFD')
           ? `${oid}#${value.tag}:${value.content.toString('hex')}`
-          : counted(`${oid}=`, normalized(text))
+          : counted(`${oid}=`, normalText(text))
       })
       .sort()
       .join('+'),
@@ -55,13 +55,6 @@ export function commonName({ attributes }: Name): string | undefined {
 /** The name for people, as .NET writes it, fit to stand in a sentence of ours. */
 export function shownName({ content }: Name): string {
   return shown(distinguishedName(content) || '(an empty name)')
-}
-
-/** Case and the number of spaces do not tell names apart, nor does the type of string. [RFC 5280 §7.1, RFC 4518 §2] */
-function normalized(text: string): string {
-  // oxlint-disable-next-line no-control-regex
-  const folded = /^[\u0000-\u007f]*$/.test(text) ? text : text.normalize('NFKC')
-  return folded.toLowerCase().trim().replaceAll(/\s+/g, ' ')
 }
 
 /** With its length, so that no two lists of texts join to the same one. */
