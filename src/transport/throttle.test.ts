@@ -9,7 +9,7 @@ import { Refusal } from '../model/refusal.ts'
 import type { ProvisioningService } from '../model/service.ts'
 import { openSqliteStore } from '../store/sqlite-store.ts'
 import { throttle } from './throttle.ts'
-import { asIdScope, asRegistrationId, asTimestamp } from '../../test/fixtures/identifiers.ts'
+import { asEtag, asIdScope, asRegistrationId, asTimestamp } from '../../test/fixtures/identifiers.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'hubward-throttle-'))
 const store = openSqliteStore(directory)
@@ -70,10 +70,15 @@ test("a minute's worth registers at once, the next minute's worth in order, and 
   const later = Array.from({ length: 59 }, () => refusalOf(() => turn(service)).retryAfter)
   assert.equal(new Set(later).size, 59, 'no two of a herd are told the same second')
   assert.deepEqual([Math.min(...later.map(Number)), Math.max(...later.map(Number))], [2, 60])
+  assert.equal(refusalOf(() => turn(service)).retryAfter, 2, 'the sixtieth is told what the first was')
   at.now += 60
   assert.ok(turn(service) > 59_000, 'a token has come, and with it one place at the end of the queue')
+  assert.equal(refusalOf(() => turn(service)).retryAfter, 3, 'the herd is still the same')
+  assert.equal(subject.throttled().get('registration'), 1000 + 60 + 2)
   at.now += 120_060
   assert.equal(turn(service), 0)
+  for (let count = 0; count < 1999; count++) turn(service)
+  assert.equal(refusalOf(() => turn(service)).retryAfter, 2, 'the next herd is another')
 })
 
 test('one instance does not use up what another has', () => {
@@ -112,4 +117,43 @@ test('a payload longer than the instance takes is refused', () => {
   const small = instance(asIdScope('a'), { messageBytes: 20 })
   subject.devices.payload(small, { x: '0123456789' })
   assert.equal(refusalOf(() => subject.devices.payload(small, { x: '0123456789012345' })).reason, 'BodyTooLarge')
+})
+
+test('a limit that was changed counts from now on', () => {
+  const { subject } = standing()
+  const turns = (limit: number, count: number) =>
+    Array.from({ length: count }, () =>
+      subject.devices.turn(instance(asIdScope('changed'), { registrationsPerMinute: limit })),
+    )
+  assert.ok(turns(10, 15).at(-1)! > 0)
+  assert.deepEqual(turns(20, 20), Array(20).fill(0))
+})
+
+test('an instance has no more registrations than it may, by a count that is asked for again where it matters', async () => {
+  const { at, subject } = standing()
+  const limits = { registrations: 20 }
+  const service = instance(asIdScope('full'), limits)
+  const put = (registrationId: string) =>
+    store.transact((write) =>
+      write.registrations.put(asIdScope('full'), {
+        registrationId: asRegistrationId(registrationId),
+        attestationType: 'symmetricKey',
+        status: 'assigned',
+        createdDateTimeUtc: asTimestamp('2026'),
+        lastUpdatedDateTimeUtc: asTimestamp('2026'),
+        etag: asEtag('e'),
+      }),
+    )
+  await store.transact((write) => write.services.create(service))
+  for (let count = 0; count < 16; count++) await put(`d-${count}`)
+  await subject.devices.room(service)
+  for (let count = 16; count < 20; count++) await put(`d-${count}`)
+  await subject.devices.room(service)
+  await assert.rejects(async () => subject.devices.room(service), {
+    reason: 'QuotaReached',
+    detail: 'the instance has its 20 registrations',
+  })
+  await assert.rejects(async () => standing().subject.devices.room(service), { reason: 'QuotaReached' })
+  at.now += 3_600_000
+  await assert.rejects(async () => subject.devices.room(service), { reason: 'QuotaReached' })
 })

@@ -33,6 +33,7 @@ const spellings: Readonly<Record<string, string>> = {
   PEM: pem,
   'PEM with CRLF': pem.replaceAll('\n', '\r\n'),
   'PEM with escaped line ends': pem.replaceAll('\n', '\\n'),
+  'PEM with escaped CRLF': pem.replaceAll('\n', '\\r\\n'),
   'PEM after other text': `Bag Attributes\n    friendlyName: x\n${pem}${pem}`,
   'base64 of DER': der.toString('base64'),
   'base64 of DER in lines': pem.replaceAll(/-----.*-----/g, ''),

@@ -1,41 +1,41 @@
 import { createHash } from 'node:crypto'
-import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { coveredBy, type Covered } from './covering.ts'
 
-/** What each test file covers that passes: found once for each version of it and of the sources, and kept in `file`. */
+/** By test file; `of` is a digest of the test and of the sources that it covered. */
+type Kept = Readonly<Record<string, Covered & { readonly of: string }>>
+
+/** What each test file covers that passes: kept in `file`, and found anew when the test or a source that it covers has changed. */
 export async function coverageOf(
   copy: string,
   tests: readonly string[],
   file: string,
 ): Promise<ReadonlyMap<string, Covered>> {
-  const version = versionOfSources(copy)
-  const read = (): Record<string, Covered> =>
-    existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Record<string, Covered>) : {}
-  const known = read()
+  const read = (): Kept => (existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Kept) : {})
+  const kept = read()
   const covered = new Map<string, Covered>()
   for (const test of tests) {
-    const own = createHash('sha256')
-      .update(version)
-      .update(readFileSync(join(copy, test)))
-      .digest('hex')
-      .slice(0, 16)
-    const key = `${test} ${own}`
-    const found = known[key] ?? (await coveredBy(copy, test))
+    const before = kept[test]
+    if (before && before.of === digestOf(copy, test, before)) {
+      covered.set(test, before)
+      continue
+    }
+    const found = await coveredBy(copy, test)
     if (!found) {
       process.stdout.write(`${test} does not pass as it is, and judges nothing\n`)
       continue
     }
-    // Another run beside this one may have found others meanwhile.
-    if (!known[key]) writeFileSync(file, JSON.stringify({ ...read(), [key]: found }))
     covered.set(test, found)
+    // Another run beside this one may have found others meanwhile.
+    writeFileSync(file, JSON.stringify({ ...read(), [test]: { of: digestOf(copy, test, found), ...found } }))
   }
   return covered
 }
 
-function versionOfSources(copy: string): string {
-  const sources = createHash('sha256')
-  for (const file of globSync('src/**/*.ts', { cwd: copy }).sort())
-    if (!file.endsWith('.test.ts')) sources.update(readFileSync(join(copy, file)))
-  return sources.digest('hex')
+function digestOf(copy: string, test: string, { files }: Covered): string {
+  const digest = createHash('sha256')
+  for (const file of [test, ...Object.keys(files).sort()])
+    digest.update(existsSync(join(copy, file)) ? readFileSync(join(copy, file)) : '')
+  return digest.digest('hex').slice(0, 16)
 }

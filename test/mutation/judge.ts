@@ -23,7 +23,8 @@ export function createJudge(copy: string, covered: ReadonlyMap<string, Covered>,
   return async (mutant) => {
     const { file, start, end, replacement } = mutant
     const tests = [...covered]
-      .filter(([, { files }]) => files[file]?.some(([from, to]) => from < Math.max(end, start + 1) && to > start))
+      // What stands right of an operator that was never reached begins with that operator.
+      .filter(([, { files }]) => files[file]?.some(([from, to]) => from < Math.max(end, start + 1) && to >= start - 1))
       .map(([test, { milliseconds }]) => ({ test, milliseconds }))
       .sort(
         (a, b) =>

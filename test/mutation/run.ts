@@ -23,7 +23,7 @@ test/mutation/judged.json says of them, are in mutation-report/survivors.md. End
   --seed      which ones; the sample of a seed stays as it is while the sources do
   --minutes   stop after so long; the next run goes on
   --patience  how many seconds of tests a mutant has to survive
-  --again     try again what survived before, as after a new test
+  --again     try again what survived or ran out of time before, as after a new test or on a machine that was busy
   --page      write docs/mutation.md
   --planted   instead of all this, the faults of test/mutation/planted.json, each against the tests that must notice it
   --files     sources of the rooms to be content with; all, unless given
@@ -90,9 +90,7 @@ async function tryAll(sample: readonly Named[]): Promise<void> {
   const done = results()
   const [part = 1, of = 1] = given.shard.split('/').map(Number)
   const open = sample
-    .filter(
-      ({ key }) => !done.has(key) || (given.again && ['survived', 'not covered'].includes(done.get(key)!.verdict)),
-    )
+    .filter(({ key }) => !done.has(key) || (given.again && done.get(key)!.verdict !== 'killed'))
     .filter((_, index) => index % of === part - 1)
   if (open.length === 0) return
   await inCopy(async (copy) => {
