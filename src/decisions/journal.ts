@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
 import { settledClock } from '../base/clock-jump.ts'
 import { diagnosed, shares, type Decision, type DecisionShare, type Undiagnosed } from '../model/decision.ts'
 import { registrationKey, type IdScope } from '../model/identifiers.ts'
@@ -113,6 +113,8 @@ export function decisionJournal(parts: DecisionJournalParts): DecisionJournal {
   }
 
   async function share(decision: Undiagnosed): Promise<void> {
+    // What is known of a device is read when it has its answer: the time of that would tell a stranger whether it is known.
+    await nextTurn()
     const shared = await sharedDecision(decision, store).catch((fault: unknown): Shared => {
       onFault(fault)
       return { of: unattributed, share: 'stranger', decision }
