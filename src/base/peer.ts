@@ -21,3 +21,12 @@ export interface Standing {
   readonly failed: () => void
   readonly isProven: () => boolean
 }
+
+/**
+ * Tell whoever bounds connections that a request on this one was refused with this HTTP status, if it counts as a failed attempt: what
+ * was to prove something did not, or somebody who has proved nothing sent what cannot be answered. That a limit was met does not count.
+ */
+export function tellRefused(standing: Standing | undefined, status: number): void {
+  if (!standing) return
+  if (status === 401 || (status < 500 && status !== 429 && !standing.isProven())) standing.failed()
+}

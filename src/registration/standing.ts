@@ -1,12 +1,7 @@
 import { Refusal } from '../model/refusal.ts'
-import type { Standing } from '../base/peer.ts'
+import { tellRefused, type Standing } from '../base/peer.ts'
 
-/**
- * Tell whoever bounds connections that a request on this one was refused, if it counts as a failed attempt: what was to prove
- * something did not, or somebody who has proved nothing sent what cannot be answered. That a limit was met does not count.
- */
+/** Tell whoever bounds connections what was thrown at a request on this one, if it is a refusal that counts against it. */
 export function tellFailure(standing: Standing | undefined, thrown: unknown): void {
-  if (!standing || !(thrown instanceof Refusal)) return
-  const { status } = thrown
-  if (status === 401 || (status < 500 && status !== 429 && !standing.isProven())) standing.failed()
+  if (thrown instanceof Refusal) tellRefused(standing, thrown.status)
 }

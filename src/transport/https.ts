@@ -2,46 +2,64 @@ import type { Credential } from '../attestation/attestation.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { DeviceRequest } from '../registration/admit.ts'
 import type { Attempt } from '../registration/trail.ts'
-import { header, type HttpApi, type HttpRequest, type HttpResponse } from '../wire/http.ts'
-import { largestRequest, newTrackingId, refused, whenAnswerable, type DeviceTransport } from './device-transport.ts'
+import { header, type HttpApi, type HttpRequest } from '../wire/http.ts'
+import { httpApi, type Arrived } from '../wire/http/api.ts'
+import { routerOf, type HttpRoute } from '../wire/http/router.ts'
+import { largestRequest, refused, whenAnswerable, type DeviceTransport } from './device-transport.ts'
 import { challengeJson, operationJson, readRegisterBody, registrationJson, type RegisterBody } from './device-json.ts'
-import { shown } from '../base/printable.ts'
+import { respond, type HttpAnswer } from './http-answer.ts'
+import { requestRefusal, statusOf } from './request-refusal.ts'
+
+/** One thing that a device can ask for over HTTPS. */
+interface Route extends HttpRoute {
+  readonly body: boolean
+  readonly run: (device: DeviceRequest, call: Arrived<Route>, transport: DeviceTransport) => Promise<HttpAnswer>
+}
+
+const registration = '/:scope/registrations/:registration'
+const router = routerOf<Route>(
+  [
+    { method: 'PUT', path: `${registration}/register`, body: true, run: register },
+    { method: 'PUT', path: `${registration}/register/`, body: true, run: register },
+    { method: 'GET', path: `${registration}/operations/:operation`, body: false, run: poll },
+    { method: 'POST', path: registration, body: true, run: lookup },
+  ],
+  // Registration says better than a path what is wrong with an ID that is empty.
+  { emptyParameters: true, idleSlashes: 'none' },
+)
 
 /** The device endpoint over HTTPS. [device-wire §2] */
 export function deviceHttps(transport: DeviceTransport): HttpApi {
-  return {
-    owns: () => true,
-    largestBody: largestRequest,
-    handle: async (request) => {
-      const trackingId = newTrackingId()
-      const received = transport.monotonic()
-      try {
-        return respond(trackingId, await dispatch(request, trackingId, transport))
-      } catch (error) {
-        await whenAnswerable(received, transport)
-        const { status, json, errorCode, retryAfter } = refused(error, attemptOf(request, trackingId), transport)
-        return respond(trackingId, { status, json, retryAfter, headers: { 'x-ms-error-code': String(errorCode) } })
-      }
+  return httpApi<Route, undefined, undefined, HttpAnswer>(
+    {
+      router,
+      largestBody: largestRequest,
+      bodies: 'raw',
+      refusal: (why, request) => requestRefusal(why, request, largestRequest),
+      // The registrar asks for the proof: it depends on the enrollment.
+      authenticate: () => undefined,
+      authorize: () => undefined,
+      run: async (call) => call.route.run(await deviceOf(call, transport), call, transport),
+      success: respond,
+      failure: async (thrown, { request, trackingId, receivedAt }) => {
+        await whenAnswerable(receivedAt, transport)
+        const { errorCode, ...error } = refused(thrown, attemptOf(request, trackingId), transport)
+        return respond({ ...error, headers: { 'x-ms-error-code': String(errorCode) } }, trackingId)
+      },
+      statusOf,
     },
-  }
+    transport,
+  )
 }
 
-interface Answer {
-  readonly status: number
-  readonly json: string
-  readonly retryAfter?: number | undefined
-  readonly headers?: Readonly<Record<string, string>>
-}
-
-async function dispatch(request: HttpRequest, trackingId: string, transport: DeviceTransport): Promise<Answer> {
-  const [idScope = '', collection, registrationId = '', action, operationId = '', ...more] = segments(request.path)
-  if (collection?.toLowerCase() !== 'registrations' || more.length > 0) {
-    throw new Refusal('PathUnknown', `${request.method} ${shown(request.path)}`)
-  }
-  const resource = action?.toLowerCase()
-  const body = resource === 'operations' ? {} : await readBody(request, transport)
-  const device: DeviceRequest = {
-    idScope,
+async function deviceOf(
+  { route, request, parameters, trackingId }: Arrived<Route>,
+  transport: DeviceTransport,
+): Promise<DeviceRequest> {
+  const { scope = '', registration: registrationId = '' } = parameters
+  const body = route.body ? await readBody(request, transport) : {}
+  return {
+    idScope: scope,
     registrationId,
     apiVersion: request.query.get('api-version') ?? undefined,
     credential: credentialOf(request, body),
@@ -52,19 +70,6 @@ async function dispatch(request: HttpRequest, trackingId: string, transport: Dev
     remoteAddress: request.peer.remoteAddress,
     standing: request.peer.standing,
     trackingId,
-  }
-  switch (resource) {
-    case 'register':
-      demandMethod(request, 'PUT', operationId === '')
-      return register(device, request, transport)
-    case 'operations':
-      demandMethod(request, 'GET', operationId !== '')
-      return poll(device, operationId, transport)
-    case undefined:
-      demandMethod(request, 'POST', true)
-      return lookup(device, transport)
-    default:
-      throw new Refusal('PathUnknown', `${request.method} ${shown(request.path)}`)
   }
 }
 
@@ -91,8 +96,7 @@ function userAgentOf(request: HttpRequest): string {
 /** Whatever calls itself JSON, or nothing, is taken at its word. [device-wire §1.6] */
 async function readBody(request: HttpRequest, { kinds }: DeviceTransport): Promise<RegisterBody> {
   const body = await request.body()
-  if (body === 'overlong') throw new Refusal('BodyTooLarge', `the body is longer than ${largestRequest} bytes`)
-  if (body === 'aborted') throw new Refusal('BodyMalformed', 'the body did not come to its end')
+  if (typeof body === 'string') throw requestRefusal(body, request, largestRequest)
   const type = header(request, 'content-type')
   if (body.length > 0 && type !== undefined && !/json/i.test(type)) {
     throw new Refusal('MediaTypeUnsupported', 'the content type is not JSON')
@@ -101,7 +105,11 @@ async function readBody(request: HttpRequest, { kinds }: DeviceTransport): Promi
 }
 
 /** Always 202, also when the outcome is known: C# throws on anything else. [device-wire §0.1] */
-async function register(device: DeviceRequest, request: HttpRequest, transport: DeviceTransport): Promise<Answer> {
+async function register(
+  device: DeviceRequest,
+  { request }: Arrived<Route>,
+  transport: DeviceTransport,
+): Promise<HttpAnswer> {
   const answer = await transport.registrar.register(device)
   if ('challenge' in answer) return { status: 401, json: challengeJson(answer.challenge) }
   const location = `https://${header(request, 'host') ?? 'localhost'}${request.path}`
@@ -114,15 +122,19 @@ async function register(device: DeviceRequest, request: HttpRequest, transport: 
   }
 }
 
-async function poll(device: DeviceRequest, operationId: string, transport: DeviceTransport): Promise<Answer> {
-  const operation = await transport.registrar.status(device, operationId)
+async function poll(
+  device: DeviceRequest,
+  { parameters }: Arrived<Route>,
+  transport: DeviceTransport,
+): Promise<HttpAnswer> {
+  const operation = await transport.registrar.status(device, parameters['operation'] ?? '')
   const json = operationJson(operation, readerOf(device, transport))
   return operation.status === 'assigning'
     ? { status: 202, json, retryAfter: operation.retryAfter ?? transport.retryAfter }
     : { status: 200, json }
 }
 
-async function lookup(device: DeviceRequest, transport: DeviceTransport): Promise<Answer> {
+async function lookup(device: DeviceRequest, _: Arrived<Route>, transport: DeviceTransport): Promise<HttpAnswer> {
   return { status: 200, json: registrationJson(await transport.registrar.lookup(device), readerOf(device, transport)) }
 }
 
@@ -139,42 +151,10 @@ function readerOf({ registrationId, apiVersion }: DeviceRequest, { kinds }: Devi
   return { registrationId, apiVersion: apiVersion ?? '', kinds }
 }
 
-function segments(path: string): string[] {
-  return path.split('/').slice(1).map(decode)
-}
-
-function decode(segment: string): string {
-  try {
-    return decodeURIComponent(segment)
-  } catch {
-    throw new Refusal('PathUnknown', 'the path is not percent-encoded properly')
-  }
-}
-
 function unescaped(segment: string): string {
   try {
     return decodeURIComponent(segment)
   } catch {
     return segment
-  }
-}
-
-function demandMethod({ method, path }: HttpRequest, expected: string, pathIsRight: boolean): void {
-  if (!pathIsRight) throw new Refusal('PathUnknown', `${method} ${shown(path)}`)
-  if (method !== expected) throw new Refusal('MethodNotAllowed', `expected ${expected}, found ${method}`)
-}
-
-/** No redirect, no compression, and Content-Type with `application/json`, or Node does not parse. [device-wire §0.5, §2.3] */
-function respond(trackingId: string, { status, json, retryAfter, headers }: Answer): HttpResponse {
-  return {
-    status,
-    headers: {
-      'Content-Type': 'application/json; charset=utf-8',
-      ...(retryAfter === undefined ? {} : { 'Retry-After': String(retryAfter) }),
-      'x-ms-request-id': trackingId,
-      'Strict-Transport-Security': 'max-age=31536000; includeSubDomains',
-      ...headers,
-    },
-    body: json,
   }
 }

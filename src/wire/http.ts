@@ -26,7 +26,7 @@ export interface HttpResponse {
 }
 
 /** A header's value; the first one if it was sent more than once. */
-export function header(request: HttpRequest, name: string): string | undefined {
+export function header(request: Pick<HttpRequest, 'headers'>, name: string): string | undefined {
   const value = request.headers[name]
   return Array.isArray(value) ? value[0] : value
 }

@@ -1,3 +1,5 @@
+import { header, type HttpRequest } from './http.ts'
+
 /** What a request demands of the record that it is about: nothing, that there is one, or that it has this etag. */
 export type Precondition = 'none' | 'exists' | { readonly etag: string }
 
@@ -9,6 +11,11 @@ export function readIfMatch(ifMatch: string | undefined): Precondition {
   const text = ifMatch === undefined ? '' : unquote(ifMatch.trim().replace(/^W\//, ''))
   if (text === '') return 'none'
   return text === '*' ? 'exists' : { etag: text }
+}
+
+/** What a request demands by its `If-Match`. */
+export function preconditionOf(request: Pick<HttpRequest, 'headers'>): Precondition {
+  return readIfMatch(header(request, 'if-match'))
 }
 
 /** True if the record's etag is the one that was named; false too if there is no record. */

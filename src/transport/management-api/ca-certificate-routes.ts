@@ -13,7 +13,8 @@ import type { CaCertificate } from '../../model/ca-certificate.ts'
 import { members, type Members } from '../../model/members.ts'
 import type { ProvisioningService } from '../../model/service.ts'
 import type { Store } from '../../store/store.ts'
-import { instancePath, objectIn, preconditionOf, serviceOf, type Call, type Route } from './route.ts'
+import { preconditionOf } from '../../wire/precondition.ts'
+import { instancePath, objectIn, serviceOf, type Call, type Route } from './route.ts'
 
 const certificatesPath = `${instancePath}/certificates`
 const certificatePath = `${certificatesPath}/:certificate`
@@ -55,7 +56,7 @@ export function caCertificateRoutes(store: Store, clock: Clock, limits: Instance
         if (text === undefined) throw properties.refusal('certificate', 'is required')
         const upload = { name: nameOf(call), text, isVerified: properties.flag('isVerified') }
         const most = limits(serviceOf(call)).caCertificates
-        return shown(call, await uploadCaCertificate(upload, preconditionOf(call), owner(call), most))
+        return shown(call, await uploadCaCertificate(upload, preconditionOf(call.request), owner(call), most))
       },
     },
     {
@@ -64,7 +65,7 @@ export function caCertificateRoutes(store: Store, clock: Clock, limits: Instance
       operationName: 'DeleteCertificate',
       permission: 'write',
       run: async (call) => {
-        const deleted = await deleteCaCertificate(nameOf(call), preconditionOf(call), owner(call))
+        const deleted = await deleteCaCertificate(nameOf(call), preconditionOf(call.request), owner(call))
         if (!deleted) return {}
         return { status: 200, json: {}, change: { before: certificateJson(serviceOf(call), deleted, false) } }
       },
@@ -75,7 +76,7 @@ export function caCertificateRoutes(store: Store, clock: Clock, limits: Instance
       operationName: 'GenerateVerificationCode',
       permission: 'write',
       run: async (call) =>
-        shown(call, await generateVerificationCode(nameOf(call), preconditionOf(call), owner(call)), true),
+        shown(call, await generateVerificationCode(nameOf(call), preconditionOf(call.request), owner(call)), true),
     },
     {
       method: 'POST',
@@ -83,7 +84,10 @@ export function caCertificateRoutes(store: Store, clock: Clock, limits: Instance
       operationName: 'VerifyCertificate',
       permission: 'write',
       run: async (call) =>
-        shown(call, await verifyPossession(nameOf(call), propertiesOf(call), preconditionOf(call), owner(call))),
+        shown(
+          call,
+          await verifyPossession(nameOf(call), propertiesOf(call), preconditionOf(call.request), owner(call)),
+        ),
     },
   ]
 }

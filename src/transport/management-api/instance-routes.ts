@@ -6,17 +6,9 @@ import { nameAvailability } from '../../instances/names.ts'
 import { members } from '../../model/members.ts'
 import { Refusal } from '../../model/refusal.ts'
 import type { ProvisioningService } from '../../model/service.ts'
+import { preconditionOf } from '../../wire/precondition.ts'
 import { may } from '../../access/principal.ts'
-import {
-  instancePath,
-  objectIn,
-  placeOf,
-  preconditionOf,
-  serviceOf,
-  type Answer,
-  type Call,
-  type Route,
-} from './route.ts'
+import { instancePath, objectIn, placeOf, serviceOf, type Answer, type Call, type Route } from './route.ts'
 
 /** Instances: create, get, list, update, delete. Everything is done when it is answered. [service-wire §8.2] */
 export function instanceRoutes(parts: Administration): readonly Route[] {
@@ -43,7 +35,7 @@ export function instanceRoutes(parts: Administration): readonly Route[] {
       {
         place: placeOf(call),
         body: call.body,
-        precondition: preconditionOf(call),
+        precondition: preconditionOf(call.request),
         demandHostNames: (instance) => demandHostNames(call, instance),
       },
       parts,
@@ -109,7 +101,7 @@ export function instanceRoutes(parts: Administration): readonly Route[] {
       permission: 'write',
       absentInstance: true,
       run: async (call) => {
-        const deleted = await deleteInstance(placeOf(call), preconditionOf(call), parts)
+        const deleted = await deleteInstance(placeOf(call), preconditionOf(call.request), parts)
         // What is gone already is as good as deleted. [service-wire §8.2]
         if (!deleted) return {}
         return { status: 200, json: {}, change: { before: { name: deleted.name, idScope: deleted.idScope } } }

@@ -1,19 +1,21 @@
-import { randomUUID } from 'node:crypto'
 import { STATUS_CODES } from 'node:http'
-import { toAsciiJson, type Json } from '../../base/json.ts'
+import { toAsciiJson } from '../../base/json.ts'
 import { Refusal, type RefusalReason } from '../../model/refusal.ts'
 import type { ProvisioningService } from '../../model/service.ts'
-import { timestamp, type Clocks } from '../../base/time.ts'
-import { tellFailure } from '../../registration/standing.ts'
+import type { Clocks } from '../../base/time.ts'
 import { Conflict, type Store } from '../../store/store.ts'
 import { header, type HttpApi, type HttpRequest, type HttpResponse } from '../../wire/http.ts'
-import { jsonFault, parseJson } from '../../base/json.ts'
+import { httpApi, type Ended, type Progress } from '../../wire/http/api.ts'
+import { routerOf } from '../../wire/http/router.ts'
 import type { AdministrativeLine } from './administrative-line.ts'
 import { demandInstance, findInstance } from '../../instances/instance-resource.ts'
 import { may, type Authority, type Principal } from '../../access/principal.ts'
-import { findRoute, placeOf, type Answer, type Route } from './route.ts'
+import { placeOf, type Answer, type Route } from './route.ts'
 import { printable } from '../../base/printable.ts'
 import { auditUnavailable } from '../audit-unavailable.ts'
+import { auditedCall } from '../audit-line.ts'
+import { respond } from '../http-answer.ts'
+import { requestRefusal, statusOf } from '../request-refusal.ts'
 
 export interface ManagementApiParts extends Clocks {
   readonly store: Store
@@ -30,73 +32,58 @@ export interface ManagementApiParts extends Clocks {
 
 /** In bytes: an instance with all its hubs and rules, or a revocation list. */
 const largestBody = 4 << 20
+/** Characters of a path in the audit log. */
+const longestResource = 1024
 
-/**
- * The control plane: instances and what belongs to them, shaped as Azure's resource manager, and who may call. `handle` answers
- * whatever it is given and never rejects. [service-wire §8]
- */
+/** The control plane: instances and what belongs to them, shaped as Azure's resource manager, and who may call. [service-wire §8] */
 export function managementApi(parts: ManagementApiParts): HttpApi {
-  const { clock, monotonic, log } = parts
-  return {
-    largestBody,
-    owns: () => true,
-    handle: async (request) => {
-      const startedAt = monotonic()
-      const moments = () => ({ now: clock(), durationMs: monotonic() - startedAt })
-      const call: Progress = { trackingId: randomUUID() }
-      try {
-        const answer = await answerTo(request, call, parts, (route) => {
-          if (!changes(route) || !parts.intend) return
-          if (!parts.intend(lineOf(request, call, moments(), 'begun'))) throw auditUnavailable()
-        })
-        if (changes(call.route)) log.audit(lineOf(request, call, moments(), { answer }))
-        return success(answer, call.trackingId)
-      } catch (error) {
-        const thrown = error instanceof Conflict ? new Refusal('ResourceChanged', 'a write found another state') : error
-        if (!(thrown instanceof Refusal)) log.fault(thrown, call.trackingId)
-        tellFailure(request.peer.standing, thrown)
-        log.audit(lineOf(request, call, moments(), { thrown }))
-        return failure(thrown, call.trackingId)
-      }
+  const { clock, log, store, authority, routes } = parts
+  return httpApi<Route, Principal | undefined, ProvisioningService | undefined, Answer>(
+    {
+      router: routerOf(routes, { idleSlashes: 'all' }),
+      largestBody,
+      bodies: 'anyType',
+      refusal: (why, request) => requestRefusal(why, request, largestBody),
+      authenticate: ({ request, route }) =>
+        route.permission === 'public' ? undefined : authenticate(request, authority),
+      authorize: async ({ route, parameters }, principal) => {
+        demandRole(route, parameters['instance'], principal)
+        if (parameters['instance'] === undefined) return undefined
+        const place = placeOf({ parameters })
+        return route.absentInstance ? findInstance(store, place) : demandInstance(store, place)
+      },
+      run: ({ caller, subject, route, ...call }) =>
+        route.run({ ...call, principal: caller, service: subject }).catch((thrown: unknown) => {
+          throw thrown instanceof Conflict ? new Refusal('ResourceChanged', 'a write found another state') : thrown
+        }),
+      success,
+      failure: (thrown, { trackingId }) => failure(thrown, trackingId),
+      statusOf,
+      onFault: log.fault,
+      onBegin: (progress, milliseconds) => {
+        if (!parts.intend || !changes(progress.routed?.route)) return
+        if (!parts.intend(lineOf(progress, 'begun', { now: clock(), milliseconds }))) throw auditUnavailable()
+      },
+      onEnd: (progress, ended, milliseconds) => {
+        if ('answer' in ended && !changes(progress.routed?.route)) return
+        log.audit(lineOf(progress, ended, { now: clock(), milliseconds }))
+      },
     },
-  }
+    parts,
+  )
 }
 
-/** What is known of a call so far. */
-interface Progress {
-  readonly trackingId: string
-  route?: Route
-  principal?: Principal | undefined
-}
-
-async function answerTo(
-  request: HttpRequest,
-  call: Progress,
-  parts: ManagementApiParts,
-  intend: (route: Route) => void,
-): Promise<Answer> {
-  const { store, authority, routes } = parts
-  const { route, parameters } = findRoute(routes, request.method, request.path)
-  call.route = route
-  const principal = route.permission === 'public' ? undefined : await authenticate(request, authority)
-  if (principal) request.peer.standing?.proved()
-  call.principal = principal
-  const { instance } = parameters
-  if (principal && route.permission !== 'any' && route.permission !== 'public') {
-    // Asked before the instance is looked for, so that nobody learns which names there are.
-    const at = route.everywhere ? '*' : (instance ?? '*')
-    if (!may(principal, route.permission, at)) {
-      const where = at === '*' ? 'the whole deployment' : at
-      throw new Refusal(
-        'ManagementRoleMissing',
-        `${principal.id} has no role that allows ${route.operationName} at ${where}`,
-      )
-    }
-  }
-  const service = instance === undefined ? undefined : await instanceOf(route, parameters, store)
-  const body = await readBody(request)
-  intend(route)
-  return route.run({ request, principal, parameters, service, body, trackingId: call.trackingId })
+/** Asked before the instance is looked for, so that nobody learns which names there are. */
+function demandRole(
+  { permission, everywhere, operationName }: Route,
+  instance: string | undefined,
+  principal: Principal | undefined,
+): void {
+  if (!principal || permission === 'any' || permission === 'public') return
+  const at = everywhere ? '*' : (instance ?? '*')
+  if (may(principal, permission, at)) return
+  const where = at === '*' ? 'the whole deployment' : at
+  throw new Refusal('ManagementRoleMissing', `${principal.id} has no role that allows ${operationName} at ${where}`)
 }
 
 async function authenticate(request: HttpRequest, authority: Authority): Promise<Principal> {
@@ -112,72 +99,38 @@ async function authenticate(request: HttpRequest, authority: Authority): Promise
   }
 }
 
-async function instanceOf(
-  route: Route,
-  parameters: Readonly<Record<string, string>>,
-  store: Store,
-): Promise<ProvisioningService | undefined> {
-  const place = placeOf({ parameters })
-  return route.absentInstance ? findInstance(store, place) : demandInstance(store, place)
-}
-
-async function readBody(request: HttpRequest): Promise<Json | undefined> {
-  const body = await request.body()
-  if (body === 'aborted') throw new Refusal('BodyMalformed', 'the body did not come to its end')
-  if (body === 'overlong') throw new Refusal('BodyTooLarge', `the body is longer than ${largestBody} bytes`)
-  if (body.length === 0) return undefined
-  const text = body.toString('utf8')
-  const value = parseJson(text)
-  if (value === undefined) throw new Refusal('BodyMalformed', `the body ${jsonFault(text)}`)
-  return value
-}
-
 /** Reads are not worth a line each: a dashboard makes thousands. Showing keys is. */
 function changes(route: Route | undefined): boolean {
   return route !== undefined && (route.method !== 'GET' || route.permission === 'keys')
 }
 
 function lineOf(
-  request: HttpRequest,
-  { trackingId, route, principal }: Progress,
-  { now, durationMs }: { readonly now: number; readonly durationMs: number },
-  outcome: 'begun' | { readonly answer?: Answer; readonly thrown?: unknown },
+  { request, trackingId, routed, caller }: Progress<Route, Principal | undefined>,
+  ended: 'begun' | Ended<Answer>,
+  { now, milliseconds }: { readonly now: number; readonly milliseconds: number },
 ): AdministrativeLine {
-  const begun = outcome === 'begun'
-  const { answer, thrown } = begun ? {} : outcome
-  const refusal = thrown instanceof Refusal ? thrown : undefined
-  const status = thrown === undefined ? statusOf(answer ?? {}) : (refusal?.status ?? 500)
+  const answer = ended !== 'begun' && 'answer' in ended ? ended.answer : undefined
+  const status = ended !== 'begun' && 'answer' in ended ? { status: statusOfAnswer(ended.answer) } : ended
+  const change = answer?.change
   return {
-    time: timestamp(now),
+    ...auditedCall({ trackingId, now, milliseconds, ended: status }),
     category: 'Administrative',
-    operationName: route?.operationName ?? 'Unknown',
-    resource: request.path.slice(0, 1024),
-    resultType: begun ? 'Begun' : status < 400 ? 'Success' : status < 500 ? 'ClientError' : 'Failure',
-    resultSignature: begun ? '' : String(refusal?.errorCode ?? status),
-    resultDescription: refusal?.message ?? '',
-    durationMs,
-    correlationId: trackingId,
+    operationName: routed?.route.operationName ?? 'Unknown',
+    resource: request.path.slice(0, longestResource),
     callerIpAddress: request.peer.remoteAddress,
-    ...(principal && { principal: principal.id }),
-    ...(answer?.change && { change: { before: answer.change.before, after: answer.change.after } }),
+    ...(caller && { principal: caller.id }),
+    ...(change && { change: { before: change.before, after: change.after } }),
   }
 }
 
-function statusOf({ status, json, text }: Answer): number {
+function statusOfAnswer({ status, json, text }: Answer): number {
   return status ?? (json === undefined && text === undefined ? 204 : 200)
 }
 
 function success(answer: Answer, trackingId: string): HttpResponse {
-  const { json, text, headers } = answer
-  const status = statusOf(answer)
-  if (json === undefined && text === undefined) {
-    return { status, headers: { ...commonHeaders(trackingId), ...headers } }
-  }
-  return {
-    status,
-    headers: { ...commonHeaders(trackingId), ...jsonHeader, ...headers },
-    body: text ?? toAsciiJson(json ?? null),
-  }
+  const json = answer.text ?? (answer.json === undefined ? undefined : toAsciiJson(answer.json))
+  const headers = { ...(json !== undefined && notStored), ...answer.headers }
+  return respond({ status: statusOfAnswer(answer), json, headers }, trackingId)
 }
 
 /** `{code, httpStatusCode, message, details}` of this provider, and `error`, which most resource manager clients read. [service-wire §8.2] */
@@ -189,16 +142,15 @@ function failure(thrown: unknown, trackingId: string): HttpResponse {
   // Why nobody was recognized is for the log: it would tell a stranger which tokens and issuers there are.
   const details = refusal && status !== 401 ? printable(refusal.detail) : `tracking id ${trackingId}`
   const error = { code: refusal?.reason ?? 'InternalError', message: refusal ? `${message} ${details}` : message }
-  return {
-    status,
-    headers: {
-      ...commonHeaders(trackingId),
-      ...jsonHeader,
-      ...retryHeader(refusal),
-      ...(status === 401 && challenge(refusal?.reason)),
+  return respond(
+    {
+      status,
+      json: toAsciiJson({ code: status, httpStatusCode, message, details, trackingId, error }),
+      retryAfter: refusal?.retryAfter,
+      headers: { ...notStored, ...(status === 401 && challenge(refusal?.reason)) },
     },
-    body: toAsciiJson({ code: status, httpStatusCode, message, details, trackingId, error }),
-  }
+    trackingId,
+  )
 }
 
 /** [RFC 6750 §3] */
@@ -206,12 +158,4 @@ function challenge(reason: RefusalReason | undefined): Readonly<Record<string, s
   return { 'WWW-Authenticate': reason === 'ManagementTokenMissing' ? 'Bearer' : 'Bearer error="invalid_token"' }
 }
 
-function retryHeader(refusal: Refusal | undefined): Readonly<Record<string, string>> {
-  return refusal?.retryAfter === undefined ? {} : { 'Retry-After': String(Math.ceil(refusal.retryAfter)) }
-}
-
-const jsonHeader = { 'Content-Type': 'application/json; charset=utf-8', 'Cache-Control': 'no-store' }
-
-function commonHeaders(trackingId: string): Readonly<Record<string, string>> {
-  return { 'x-ms-request-id': trackingId, 'Strict-Transport-Security': 'max-age=31536000; includeSubDomains' }
-}
+const notStored = { 'Cache-Control': 'no-store' }

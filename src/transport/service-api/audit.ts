@@ -1,26 +1,18 @@
 import type { Offered } from '../../enrollment/enrolling-instance.ts'
 import { enrollmentJson } from '../../enrollment/write-enrollment.ts'
 import type { Json } from '../../base/json.ts'
-import { timestamp, type Timestamp } from '../../base/time.ts'
 import type { Caller } from '../../access/authorization.ts'
+import type { Ended, Progress } from '../../wire/http/api.ts'
+import { auditedCall, type AuditedCall } from '../audit-line.ts'
 import type { Answer, Route } from './route.ts'
 
 /** One line for the operator's log of what was done through this endpoint; holds no secret. [service-wire §14.4] */
-export interface AuditLine {
-  readonly time: Timestamp
+export interface AuditLine extends AuditedCall {
   readonly category: 'ServiceOperations'
   readonly operationName: Route['operationName'] | 'Unknown'
   /** The api-version. */
   readonly operationVersion: string
-  /** `Begun`: how it ends is said by a later line with the same correlation id. */
-  readonly resultType: 'Begun' | 'Success' | 'ClientError' | 'Failure'
-  /** The error code; `200` or `204` on success; empty while it is not known. */
-  readonly resultSignature: string
-  readonly resultDescription: string
-  readonly durationMs: number
   readonly level: 'Information' | 'Warning' | 'Error'
-  /** The tracking id that the client was told. */
-  readonly correlationId: string
   /** Without its last part. */
   readonly callerIpAddress: string
   readonly idScope?: string | undefined
@@ -39,43 +31,33 @@ export function isAudited(operationName: AuditLine['operationName']): boolean {
 }
 
 const longestId = 128
+const longestVersion = 40
 
-/** What is known of a call when a line about it is written. */
-export interface Told {
-  readonly route?: Route
-  readonly caller?: Caller
-  readonly id: string
-  readonly apiVersion: string
-  readonly remoteAddress: string
-  readonly trackingId: string
-  readonly now: number
-  readonly durationMs: number
-  /** It is about to be done. */
-  readonly begun?: true
-  readonly answer?: Answer
-  readonly refused?: { readonly errorCode: number; readonly detail: string }
-}
-
-/** Write the line of a call that has ended, or is about to be carried out. */
-export function auditLine({ route, caller, begun, answer, refused, ...call }: Told, offered: Offered): AuditLine {
-  const ended = refused ? (refused.errorCode >= 500_000 ? 'Failure' : 'ClientError') : 'Success'
-  const result = begun ? 'Begun' : ended
+/** The line of a call that has ended, or is about to be carried out. */
+export function auditLine(
+  { request, routed, caller, trackingId }: Progress<Route, Caller>,
+  ended: 'begun' | Ended<Answer>,
+  { now, milliseconds }: { readonly now: number; readonly milliseconds: number },
+  offered: Offered,
+): AuditLine {
+  const answer = ended !== 'begun' && 'answer' in ended ? ended.answer : undefined
+  const status =
+    ended !== 'begun' && 'answer' in ended ? { status: ended.answer.json === undefined ? 204 : 200 } : ended
+  const call = auditedCall({ trackingId, now, milliseconds, ended: status })
+  const { route, parameters } = routed ?? {}
   const changes = answer?.changes
   return {
-    time: timestamp(call.now),
+    ...call,
     category: 'ServiceOperations',
     operationName: route?.operationName ?? 'Unknown',
-    operationVersion: call.apiVersion,
-    resultType: result,
-    resultSignature: begun ? '' : String(refused?.errorCode ?? (answer?.json === undefined ? 204 : 200)),
-    resultDescription: refused?.detail ?? '',
-    durationMs: call.durationMs,
-    level: result === 'Failure' ? 'Error' : result === 'ClientError' ? 'Warning' : 'Information',
-    correlationId: call.trackingId,
-    callerIpAddress: maskAddress(call.remoteAddress),
+    operationVersion: (request.query.get('api-version') ?? '').slice(0, longestVersion),
+    level: ({ Begun: 'Information', Success: 'Information', ClientError: 'Warning', Failure: 'Error' } as const)[
+      call.resultType
+    ],
+    callerIpAddress: maskAddress(request.peer.remoteAddress),
     idScope: caller?.service.idScope,
     principal: caller?.principal,
-    properties: { id: call.id.slice(0, longestId), type: route?.type, protocol: 'Http' },
+    properties: { id: (parameters?.['id'] ?? '').slice(0, longestId), type: route?.type, protocol: 'Http' },
     ...(changes && {
       changes: () => changes.map(({ before, after }) => ({ before: shown(before), after: shown(after) })),
     }),

@@ -2,14 +2,13 @@ import { readBulk, runBulk } from '../../enrollment/bulk.ts'
 import { deleteEnrollment, getEnrollment, putEnrollment } from '../../enrollment/enrollments.ts'
 import type { EnrollmentKind } from '../../enrollment/kind.ts'
 import type { Queryable } from '../../enrollment/page.ts'
-import { readIfMatch } from '../../wire/precondition.ts'
+import { preconditionOf } from '../../wire/precondition.ts'
 import { attestationJson } from '../../enrollment/read-attestation.ts'
 import { enrollmentMembers } from '../../enrollment/query/members.ts'
 import { enrollmentJson, type Disclosure } from '../../enrollment/write-enrollment.ts'
 import { enrollmentId, type Enrollment } from '../../model/enrollment.ts'
 import { registrationKey } from '../../model/identifiers.ts'
 import { isJsonObject, type Json, type JsonObject } from '../../base/json.ts'
-import { header } from '../../wire/http.ts'
 import { authorize, type Caller } from '../../access/authorization.ts'
 import { answerQuery } from './query-call.ts'
 import { warning, type Call, type Route } from './route.ts'
@@ -27,24 +26,23 @@ export interface EnrollmentResource<E extends Enrollment> {
 /** The six operations of individual enrollments, and of enrollment groups. [service-wire §3.1, §4] */
 export function enrollmentRoutes<E extends Enrollment>(resource: EnrollmentResource<E>): Route[] {
   const { kind, family, type, itemType } = resource
-  const root = family.toLowerCase()
+  const root = `/${family.toLowerCase()}`
   return [
     {
       method: 'PUT',
-      path: [root, ':id'],
+      path: `${root}/:id`,
       operationName: 'Upsert',
       type,
       action: `${family}/write`,
       run: async ({ request, instance, id, body, caller }) => {
-        const precondition = readIfMatch(header(request, 'if-match'))
-        const change = await putEnrollment(kind, id, body, precondition, instance)
+        const change = await putEnrollment(kind, id, body, preconditionOf(request), instance)
         const json = enrollmentJson(change.after, instance, { ...disclosure(caller), keys: true })
         return { json, changes: [change], ...warning(change.warnings) }
       },
     },
     {
       method: 'GET',
-      path: [root, ':id'],
+      path: `${root}/:id`,
       operationName: 'Get',
       type,
       action: `${family}/read`,
@@ -56,17 +54,17 @@ export function enrollmentRoutes<E extends Enrollment>(resource: EnrollmentResou
     },
     {
       method: 'DELETE',
-      path: [root, ':id'],
+      path: `${root}/:id`,
       operationName: 'Delete',
       type,
       action: `${family}/delete`,
       run: async ({ request, instance, id }) => ({
-        changes: [await deleteEnrollment(kind, id, readIfMatch(header(request, 'if-match')), instance)],
+        changes: [await deleteEnrollment(kind, id, preconditionOf(request), instance)],
       }),
     },
     {
       method: 'POST',
-      path: [root],
+      path: root,
       operationName: 'BulkOperation',
       type,
       action: `${family}/write`,
@@ -80,7 +78,7 @@ export function enrollmentRoutes<E extends Enrollment>(resource: EnrollmentResou
     },
     {
       method: 'POST',
-      path: [root, 'query'],
+      path: `${root}/query`,
       operationName: 'Query',
       type,
       action: `${family}/read`,
@@ -88,7 +86,7 @@ export function enrollmentRoutes<E extends Enrollment>(resource: EnrollmentResou
     },
     {
       method: 'POST',
-      path: [root, ':id', 'attestationmechanism'],
+      path: `${root}/:id/attestationmechanism`,
       operationName: 'GetAttestationMechanism',
       type,
       action: 'attestationmechanism/details/action',
@@ -107,7 +105,7 @@ export function enrollmentRoutes<E extends Enrollment>(resource: EnrollmentResou
     const records = of.kind.records(instance.store)
     const shown = disclosure(caller)
     return {
-      name: root,
+      name: family.toLowerCase(),
       members: enrollmentMembers(of.kind.idMember, instance),
       slice: (slice) => records.slice(instance.idScope, slice),
       keyOf: (enrollment) => registrationKey(enrollmentId(enrollment)),

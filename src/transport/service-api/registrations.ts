@@ -1,11 +1,10 @@
 import type { Queryable } from '../../enrollment/page.ts'
 import { registrationMembers } from '../../enrollment/query/members.ts'
-import { readIfMatch } from '../../wire/precondition.ts'
+import { preconditionOf } from '../../wire/precondition.ts'
 import { deleteRegistration, getRegistration, registrationJson } from '../../enrollment/registration-states.ts'
 import { registrationKey } from '../../model/identifiers.ts'
 import { Refusal } from '../../model/refusal.ts'
 import type { Registration } from '../../model/registration.ts'
-import { header } from '../../wire/http.ts'
 import { answerQuery } from './query-call.ts'
 import type { Call, Route } from './route.ts'
 import { shown } from '../../base/printable.ts'
@@ -14,7 +13,7 @@ import { shown } from '../../base/printable.ts'
 export const registrations: Route[] = [
   {
     method: 'GET',
-    path: ['registrations', ':id'],
+    path: '/registrations/:id',
     operationName: 'Get',
     type: 'Registration',
     action: 'registrationStates/read',
@@ -22,18 +21,18 @@ export const registrations: Route[] = [
   },
   {
     method: 'DELETE',
-    path: ['registrations', ':id'],
+    path: '/registrations/:id',
     operationName: 'Delete',
     type: 'Registration',
     action: 'registrationStates/delete',
     run: async ({ id, request, instance }) => {
-      await deleteRegistration(id, readIfMatch(header(request, 'if-match')), instance)
+      await deleteRegistration(id, preconditionOf(request), instance)
       return {}
     },
   },
   {
     method: 'POST',
-    path: ['registrations', ':id', 'query'],
+    path: '/registrations/:id/query',
     operationName: 'Query',
     type: 'Registration',
     action: 'registrationStates/read',

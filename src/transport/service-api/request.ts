@@ -1,7 +1,5 @@
-import { type Json } from '../../base/json.ts'
 import { Refusal } from '../../model/refusal.ts'
-import { header, type HttpRequest } from '../../wire/http.ts'
-import { jsonFault, parseJson } from '../../base/json.ts'
+import type { HttpRequest } from '../../wire/http.ts'
 
 /** In bytes. [service-wire §14.1] */
 export const largestBody = 96 * 1024
@@ -27,21 +25,4 @@ export function readApiVersion({ query }: HttpRequest, acceptAny: boolean): stri
     throw new Refusal('ApiVersionMissing', 'the api-version is not one of the published ones')
   }
   return version
-}
-
-/** The body as JSON, undefined if there is none; refuses what is too large, not JSON, or says that it is not. */
-export async function readBody(request: HttpRequest): Promise<Json | undefined> {
-  const body = await request.body()
-  if (body === 'aborted') throw new Refusal('BodyMalformed', 'the body did not come to its end')
-  if (body === 'overlong') throw new Refusal('BodyTooLarge', `the body is longer than ${largestBody} bytes`)
-  if (body.length === 0) return undefined
-  const type = header(request, 'content-type')
-  if (type !== undefined && !/^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(type.trim())) {
-    throw new Refusal('MediaTypeUnsupported', 'the content type is not JSON')
-  }
-  const text = body.toString('utf8').replace(/^\ufeff/, '')
-  const value = parseJson(text)
-  if (value !== undefined) return value
-  const said = `The request body ${jsonFault(text)}.`
-  throw new Refusal('MemberInvalid', said, { said, info: { member: 'body' } })
 }

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { Offered } from '../../enrollment/enrolling-instance.ts'
 import type { EnrollmentRules } from '../../enrollment/enrollment-rules.ts'
 import { ordinaryRules } from '../../enrollment/enrollment-rules.ts'
@@ -6,19 +5,23 @@ import { toAsciiJson } from '../../base/json.ts'
 import { Refusal } from '../../model/refusal.ts'
 import type { ProvisioningService } from '../../model/service.ts'
 import type { Clocks } from '../../base/time.ts'
-import { tellFailure } from '../../registration/standing.ts'
 import type { Store } from '../../store/store.ts'
-import type { HttpApi, HttpRequest, HttpResponse } from '../../wire/http.ts'
+import type { HttpApi, HttpRequest } from '../../wire/http.ts'
+import { httpApi, type Admitted } from '../../wire/http/api.ts'
+import type { BodyFault } from '../../wire/http/json-body.ts'
+import { routerOf, type Unrouted } from '../../wire/http/router.ts'
 import { auditUnavailable } from '../audit-unavailable.ts'
 import { errorBody } from '../error-body.ts'
-import { auditLine, isAudited, type AuditLine, type Told } from './audit.ts'
-import { authenticate, authorize, type BearerAuthority } from '../../access/authorization.ts'
+import { respond } from '../http-answer.ts'
+import { requestRefusal, statusOf } from '../request-refusal.ts'
+import { auditLine, isAudited, type AuditLine } from './audit.ts'
+import { authenticate, authorize, type BearerAuthority, type Caller } from '../../access/authorization.ts'
 import { enrollmentGroups } from './enrollment-groups.ts'
 import { enrollments } from './enrollments.ts'
-import { metered, owedUsage, type Owed } from '../../instances/metered.ts'
+import { metered as meteredStore, owedUsage, type Owed } from '../../instances/metered.ts'
 import { registrations } from './registrations.ts'
-import { largestBody, readApiVersion, readBody } from './request.ts'
-import { findRoute, idOf, segmentsOf, type Answer, type Route } from './route.ts'
+import { largestBody, readApiVersion } from './request.ts'
+import type { Answer, Route } from './route.ts'
 
 export interface ServiceApiParts extends Clocks, Offered {
   readonly store: Store
@@ -44,114 +47,81 @@ export interface ServiceApiParts extends Clocks, Offered {
 }
 
 const routes: readonly Route[] = [...enrollments, ...enrollmentGroups, ...registrations]
-const families = new Set(routes.map(({ path }) => path[0]))
+const router = routerOf(routes, { idleSlashes: 'one' })
 
-/**
- * The service operations endpoint: how operators' programs manage what devices are permitted. `handle` answers whatever
- * it is given and never rejects. [service-wire §1-7]
- */
+/** The service operations endpoint: how operators' programs manage what devices are permitted. [service-wire §1-7] */
 export function serviceApi(parts: ServiceApiParts): HttpApi {
-  const { clock, monotonic, log, store } = parts
+  const { clock, log, store, acceptAnyApiVersion = true } = parts
   const owed = owedUsage(store)
-  return {
-    largestBody,
-    owns: (path) => families.has(segmentsOf(path)?.[0]?.toLowerCase()),
-    handle: async (request) => {
-      const startedAt = monotonic()
-      const moments = () => ({ now: clock(), durationMs: monotonic() - startedAt })
-      const call: Progress = {
-        trackingId: randomUUID(),
-        remoteAddress: request.peer.remoteAddress,
-        id: '',
-        apiVersion: (request.query.get('api-version') ?? '').slice(0, 40),
-      }
-      try {
-        const answer = await answerTo(request, call, { ...parts, owed }, (route) => {
-          if (!isAudited(route.operationName) || !parts.intend) return
-          if (!parts.intend(auditLine({ ...call, ...moments(), begun: true }, parts))) throw auditUnavailable()
-        })
-        log.audit(auditLine({ ...call, ...moments(), answer }, parts))
+  return httpApi<Route, Caller, undefined, Answer>(
+    {
+      router,
+      owns: router.owns,
+      largestBody,
+      bodies: 'json',
+      refusal: refusalOf,
+      authenticate: ({ request, segments }) => authenticate(request, segments, parts),
+      authorize: ({ request, route }, caller) => {
+        const { remoteAddress } = request.peer
+        if (parts.admits?.(remoteAddress, caller.service) === false) {
+          throw new Refusal('AddressNotAllowed', `${remoteAddress} is rejected by a rule`)
+        }
+        authorize(caller, route.action)
+        readApiVersion(request, acceptAnyApiVersion)
+        return undefined
+      },
+      throttle: ({ route, caller: { service }, body }) => {
+        const wait = parts.throttle?.(service, route.cost?.(body) ?? 1)
+        if (wait === undefined) return
+        throw new Refusal('Throttled', 'service operations of this instance', { retryAfter: wait })
+      },
+      run: async (call) => {
+        const answer = await metered(call, owed, parts)
         if (answer.notice) log.notice(answer.notice, call.trackingId)
-        return success(answer, call.trackingId)
-      } catch (error) {
-        if (!(error instanceof Refusal)) log.fault(error, call.trackingId)
-        tellFailure(request.peer.standing, error)
-        const { errorCode, status, json } = errorBody(error, { trackingId: call.trackingId, now: clock() })
-        const detail = error instanceof Refusal ? error.message : 'a fault, see the log'
-        log.audit(auditLine({ ...call, ...moments(), refused: { errorCode, detail } }, parts))
-        return failure(error, status, errorCode, json, call.trackingId)
-      }
+        return answer
+      },
+      success: ({ json, headers }, trackingId) =>
+        json === undefined
+          ? respond({ status: 204, headers }, trackingId)
+          : respond({ status: 200, json: toAsciiJson(json), headers }, trackingId),
+      failure: (thrown, { trackingId }) => {
+        const { errorCode, ...error } = errorBody(thrown, { trackingId, now: clock() })
+        const retryAfter = thrown instanceof Refusal ? thrown.retryAfter : undefined
+        return respond({ ...error, retryAfter, headers: { 'x-ms-error-code': String(errorCode) } }, trackingId)
+      },
+      statusOf,
+      onFault: log.fault,
+      onBegin: (progress, milliseconds) => {
+        if (!parts.intend || !isAudited(progress.routed?.route.operationName ?? 'Unknown')) return
+        if (!parts.intend(auditLine(progress, 'begun', { now: clock(), milliseconds }, parts))) throw auditUnavailable()
+      },
+      onEnd: (progress, ended, milliseconds) =>
+        log.audit(auditLine(progress, ended, { now: clock(), milliseconds }, parts)),
     },
-  }
+    parts,
+  )
 }
 
-/** What is known of a call so far; filled as it goes, so that a refused call is logged with all that was known. */
-type Progress = {
-  -readonly [
-    Member in keyof Told as Exclude<Member, 'now' | 'durationMs' | 'begun' | 'answer' | 'refused'>
-  ]: Told[Member]
+/** A path that ends where its ID should stand is a wrong use of the resource, not another resource. [service-wire §0.1, §3.9] */
+function refusalOf(why: Unrouted | BodyFault, request: HttpRequest): Refusal {
+  const isCollection = why === 'unknownPath' && /^\/[^/]*\/?$/.test(request.path)
+  if (typeof why === 'string') return requestRefusal(isCollection ? 'otherMethod' : why, request, largestBody)
+  const said = `The request body ${why.notJson}.`
+  return new Refusal('MemberInvalid', said, { said, info: { member: 'body' } })
 }
 
-async function answerTo(
-  request: HttpRequest,
-  call: Progress,
-  parts: ServiceApiParts & { readonly owed: Owed },
-  intend: (route: Route) => void,
+/** Carries a call out, and bills it. */
+async function metered(
+  { route, parameters, request, caller, body }: Admitted<Route, Caller, undefined>,
+  owed: Owed,
+  parts: ServiceApiParts,
 ): Promise<Answer> {
-  const { clock, kinds, policies, rules = ordinaryRules, acceptAnyApiVersion = true } = parts
-  const segments = segmentsOf(request.path)
-  if (!segments) throw new Refusal('PathUnknown', 'the path cannot be decoded')
-  const route = findRoute(routes, request.method, segments)
-  call.route = route
-  call.id = idOf(route, segments)
-
-  const caller = await authenticate(request, segments, parts)
-  request.peer.standing?.proved()
-  call.caller = caller
+  const { clock, store, kinds, policies, rules = ordinaryRules } = parts
   const { service } = caller
-  if (parts.admits?.(request.peer.remoteAddress, service) === false) {
-    throw new Refusal('AddressNotAllowed', `${request.peer.remoteAddress} is rejected by a rule`)
-  }
-  authorize(caller, route.action)
-  readApiVersion(request, acceptAnyApiVersion)
-  const body = await readBody(request)
-  const wait = parts.throttle?.(service, route.cost?.(body) ?? 1)
-  if (wait !== undefined) throw new Refusal('Throttled', 'service operations of this instance', { retryAfter: wait })
-
-  const bill = metered(parts, service, `${route.operationName} ${route.type}`, clock)
+  const bill = meteredStore({ store, owed }, service, `${route.operationName} ${route.type}`, clock)
   const decided = typeof rules === 'function' ? rules(service) : rules
   const instance = { idScope: service.idScope, store: bill.store, clock, kinds, policies, rules: decided }
-  intend(route)
-  const answer = await route.run({ request, caller, instance, id: call.id, body })
+  const answer = await route.run({ request, caller, instance, id: parameters['id'] ?? '', body })
   await bill.settle(answer.operations ?? 1)
   return answer
-}
-
-function success({ json, headers }: Answer, trackingId: string): HttpResponse {
-  if (json === undefined) return { status: 204, headers: { ...commonHeaders(trackingId), ...headers } }
-  return {
-    status: 200,
-    headers: { ...commonHeaders(trackingId), ...jsonHeader, ...headers },
-    body: toAsciiJson(json),
-  }
-}
-
-function failure(error: unknown, status: number, errorCode: number, body: string, trackingId: string): HttpResponse {
-  const retryAfter = error instanceof Refusal ? error.retryAfter : undefined
-  return {
-    status,
-    headers: {
-      ...commonHeaders(trackingId),
-      ...jsonHeader,
-      'x-ms-error-code': String(errorCode),
-      ...(retryAfter !== undefined && { 'Retry-After': String(Math.ceil(retryAfter)) }),
-    },
-    body,
-  }
-}
-
-const jsonHeader = { 'Content-Type': 'application/json; charset=utf-8' }
-
-function commonHeaders(trackingId: string): Readonly<Record<string, string>> {
-  return { 'x-ms-request-id': trackingId, 'Strict-Transport-Security': 'max-age=31536000; includeSubDomains' }
 }
