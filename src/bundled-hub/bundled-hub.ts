@@ -9,8 +9,7 @@ import { messagedDevices } from './device-bound.ts'
 import type { Hold, Hub } from './hub.ts'
 import { hubService } from './mqtt/connect.ts'
 import { openPolicies } from './policy.ts'
-import { handleRequest } from './rest/handle.ts'
-import { isHubPath } from './rest/route.ts'
+import { hubApi } from './rest/api.ts'
 import { migrations } from './schema.ts'
 import { Telemetry } from './telemetry.ts'
 
@@ -48,8 +47,6 @@ export interface BundledHub extends HttpApi, AsyncDisposable {
 }
 
 const usualTelemetryBytes = 256 << 20
-/** A hundred devices with their twins, or four of the largest messages. */
-const largestBody = 1 << 20
 
 /** Open the hubs: what they acknowledged before is there, and new names become new hubs. */
 export async function openBundledHub(options: BundledHubOptions): Promise<BundledHub> {
@@ -67,14 +64,11 @@ export async function openBundledHub(options: BundledHubOptions): Promise<Bundle
     const live = { connections: new Connections(), held: new Map<number, Hold>() }
     hubs.set(name, { name, database, clock, policies, telemetry, messaged, onFault, ...live })
   }
-  const services = new Map(Array.from(hubs, ([name, hub]) => [name, { hub, tokens: new Map() }]))
   return {
     hostNames,
     newHostNames,
     connectionString: (hostName, keyName = 'iothubowner') => connectionString(hubs, hostName, keyName),
-    handle: (request) => handleRequest(services, request, clock, onFault),
-    owns: isHubPath,
-    largestBody,
+    ...hubApi(hubs, clock, onFault),
     tryWrite: () => database.write([]),
     mqtt: hubService(hubs),
     amqp: hubAmqp(hubs),

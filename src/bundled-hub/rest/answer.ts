@@ -1,9 +1,10 @@
 import type { HttpRequest, HttpResponse } from '../../wire/http.ts'
+import { readJsonBody } from '../../wire/http/json-body.ts'
 import { pendingMessages } from '../device-bound.ts'
 import type { Hub } from '../hub.ts'
 import { HubRefusal } from '../hub-refusal.ts'
 import { clientOf, type Identity, type Presence } from '../identity.ts'
-import { isJsonObject, type Json, jsonFault, type JsonObject, parseJson } from '../../base/json.ts'
+import { isJsonObject, type Json, type JsonObject } from '../../base/json.ts'
 
 const json = { 'Content-Type': 'application/json; charset=utf-8' }
 
@@ -27,15 +28,20 @@ export async function bodyOf(request: HttpRequest): Promise<Buffer> {
   return body
 }
 
+/** The body as JSON, undefined if there is none; refuses with IotHubFormatError. */
+export async function bodyJson(request: HttpRequest): Promise<Json | undefined> {
+  const read = await readJsonBody(request, 'anyType')
+  if ('json' in read) return read.json
+  if (read.fault === 'overlong') throw new HubRefusal('MessageTooLarge', 'the body is too long')
+  const why = typeof read.fault === 'object' ? read.fault.notJson : 'did not come to its end'
+  throw new HubRefusal('IotHubFormatError', `the body ${why}`)
+}
+
 /** The body as a JSON object; refuses with IotHubFormatError. */
 export async function bodyObject(request: HttpRequest): Promise<JsonObject> {
-  const text = (await bodyOf(request)).toString('utf8')
-  const value = parseJson(text)
+  const value = await bodyJson(request)
   if (isJsonObject(value)) return value
-  throw new HubRefusal(
-    'IotHubFormatError',
-    `the body ${value === undefined ? jsonFault(text) : 'is not a JSON object'}`,
-  )
+  throw new HubRefusal('IotHubFormatError', 'the body is not a JSON object')
 }
 
 /** A query parameter or header that must be a whole number from 1 to `most`. */
