@@ -3,13 +3,13 @@ import type { JsonObject } from '../base/json.ts'
 import type { Slice } from '../store/store.ts'
 import { readContinuation, writeContinuation, type Question } from './continuation.ts'
 import type { EnrollingInstance } from './enrolling-instance.ts'
-import { matches, project } from './query/evaluate.ts'
-import { groupsOf } from './query/groups.ts'
-import type { MemberTree } from '../model/members.ts'
-import { isAggregate } from './query/parse.ts'
-import type { Query } from './query/syntax.ts'
-import { queryRefusal } from './query/tokens.ts'
-import { understandQuery } from './query/understand.ts'
+import type { MemberTree } from '../base/member-tree.ts'
+import { matches, project } from '../wire/query/evaluate.ts'
+import { groupsOf } from '../wire/query/groups.ts'
+import { isAggregate } from '../wire/query/parse.ts'
+import type { Query } from '../wire/query/syntax.ts'
+import { QueryFault } from '../wire/query/tokens.ts'
+import { refusalOf, understandQuery } from './query/understand.ts'
 
 /** A collection that can be asked, in the order of its keys. */
 export interface Queryable<T> {
@@ -54,7 +54,12 @@ export async function queryPage<T>(
   const { query, notUnderstood } = understandQuery(text, collection.members, rules.refuseUnknownQueries)
   const question: Question = { idScope, collection: collection.name, query: text }
   const start = continuation === undefined ? '' : await readContinuation(question, continuation, store)
-  if (isAggregate(query)) return { items: await aggregate(query, collection), whole: false }
+  if (isAggregate(query)) {
+    const items = await aggregate(query, collection).catch((thrown: unknown) => {
+      throw refusalOf(thrown)
+    })
+    return { items, whole: false }
+  }
   const { items, after } = await scan(query, collection, start, limit)
   return {
     items,
@@ -105,5 +110,5 @@ async function aggregate<T>(query: Query, { slice, keyOf, json }: Queryable<T>):
     if (records.length < sliceOfScan) return groups.rows()
     await setImmediate()
   }
-  throw queryRefusal(`counting more than ${most.aggregate} records`)
+  throw new QueryFault(`counting more than ${most.aggregate} records`)
 }

@@ -19,11 +19,6 @@ export interface Members {
   readonly refusal: (name: string, said: string) => Refusal
 }
 
-/** What a record may have: members by name, `any` where whatever is below is the operator's or device's own. */
-export interface MemberTree {
-  readonly [member: string]: MemberTree | 'value' | 'any'
-}
-
 /** Read an object's members; `path` is where it stands in the request. */
 export function members(object: JsonObject, path = ''): Members {
   const pathOf = (name: string) => [path, name].filter(Boolean).join('.')

@@ -3,10 +3,13 @@ import { header, type HttpRequest, type HttpResponse } from '../../wire/http.ts'
 import type { Hub } from '../hub.ts'
 import { HubRefusal } from '../hub-refusal.ts'
 import { listDevices, listModules, type Registered } from '../identity-table.ts'
-import type { Json } from '../../base/json.ts'
+import type { Json, JsonObject } from '../../base/json.ts'
 import { twinJson } from '../twin.ts'
+import { matches } from '../../wire/query/evaluate.ts'
+import { parseQuery, type Dialect } from '../../wire/query/parse.ts'
+import type { Query } from '../../wire/query/syntax.ts'
+import { QueryFault } from '../../wire/query/tokens.ts'
 import { bodyObject, bounded, ok, presenceOf } from './answer.ts'
-import { parseQuery, type Query } from './query-language.ts'
 
 const pageSize = { usual: 100, most: 1000 }
 const batch = 200
@@ -15,7 +18,7 @@ const batch = 200
 export async function query(hub: Hub, request: HttpRequest): Promise<HttpResponse> {
   const text = (await bodyObject(request))['query']
   if (typeof text !== 'string') throw new HubRefusal('ArgumentInvalid', 'query is not a text')
-  const parsed = parseQuery(text)
+  const parsed = understood(text)
   const size = bounded(header(request, 'x-ms-max-item-count'), 'x-ms-max-item-count', pageSize.usual, pageSize.most)
   const { items, last } = await page(hub, parsed, cursor(header(request, 'x-ms-continuation')), size)
   // Without the header clients know that this page is the last: an empty one makes Node loop. [service-wire §2.3]
@@ -23,12 +26,30 @@ export async function query(hub: Hub, request: HttpRequest): Promise<HttpRespons
   return ok(items, { 'x-ms-item-type': 'Twin', ...continuation })
 }
 
+/** `SELECT * FROM devices[.modules] [WHERE …]`, over whatever a twin has. [service-wire §13.4] */
+const dialect: Dialect = {
+  longest: 8192,
+  collections: ['devices', 'devices.modules'],
+  members: 'any',
+  functions: ['is_defined', 'is_null', 'startswith', 'endswith'],
+  columns: false,
+}
+
+function understood(text: string): Query {
+  try {
+    return parseQuery(text, dialect)
+  } catch (thrown) {
+    if (!(thrown instanceof QueryFault)) throw thrown
+    throw new HubRefusal('ArgumentInvalid', `the query is not understood: ${thrown.message}`)
+  }
+}
+
 type Cursor = readonly [device: string, module: string]
 
 /** One more than the page is looked for, to know whether there is another page. */
 async function page(
   hub: Hub,
-  { from, matches }: Query,
+  query: Query,
   start: Cursor,
   size: number,
 ): Promise<{ items: Json[]; last: Cursor | undefined }> {
@@ -37,13 +58,13 @@ async function page(
   let lastTaken = start
   for (;;) {
     const rows =
-      from === 'devices'
-        ? listDevices(hub.database, hub.name, after[0], batch)
-        : listModules(hub.database, hub.name, after, batch)
+      query.from === 'devices.modules'
+        ? listModules(hub.database, hub.name, after, batch)
+        : listDevices(hub.database, hub.name, after[0], batch)
     for (const row of rows) {
       after = [row.identity.deviceId, row.identity.moduleId]
       const twin = view(hub, row)
-      if (!matches(twin)) continue
+      if (!matches(query, twin)) continue
       if (found.length === size) return { items: found, last: lastTaken }
       found.push(twin)
       lastTaken = after
@@ -54,7 +75,7 @@ async function page(
   }
 }
 
-function view(hub: Hub, { identity, twin }: Registered): Json {
+function view(hub: Hub, { identity, twin }: Registered): JsonObject {
   return twinJson(identity, twin, presenceOf(hub, identity))
 }
 

@@ -1,7 +1,16 @@
 import { Refusal } from '../../model/refusal.ts'
-import { parseQuery } from './parse.ts'
-import type { MemberTree } from '../../model/members.ts'
-import type { Query } from './syntax.ts'
+import type { MemberTree } from '../../base/member-tree.ts'
+import { parseQuery, type Dialect } from '../../wire/query/parse.ts'
+import type { Query } from '../../wire/query/syntax.ts'
+import { QueryFault } from '../../wire/query/tokens.ts'
+
+/** How enrollments and registrations are asked for. What stands after FROM is decoration: the URL decides. [service-wire §6] */
+const dialect: Omit<Dialect, 'members'> = {
+  longest: 4096,
+  collections: ['enrollments', 'enrollmentgroups', 'deviceregistrations', 'registrations', 'devices'],
+  functions: ['is_defined', 'startswith'],
+  columns: true,
+}
 
 /** A query, and why it asks for everything where the text said something else. */
 export interface Understood {
@@ -18,11 +27,21 @@ const everything: Query = { select: '*', groupBy: [] }
 export function understandQuery(text: string, members: MemberTree, refuse: boolean | undefined): Understood {
   try {
     const asked = unwrapped(text)
-    return { query: asked.trim() === '*' ? everything : parseQuery(asked, members) }
+    return { query: /^\s*\*?\s*$/.test(asked) ? everything : parseQuery(asked, { ...dialect, members }) }
   } catch (error) {
-    if (refuse || !(error instanceof Refusal)) throw error
-    return { query: everything, notUnderstood: error.detail }
+    if (refuse || !(error instanceof QueryFault)) throw refusalOf(error)
+    return { query: everything, notUnderstood: error.message }
   }
+}
+
+/** What was thrown at a query, as the refusal of it: what is wrong stands in the message and in `info`. [service-wire §6] */
+export function refusalOf(thrown: unknown): unknown {
+  if (!(thrown instanceof QueryFault)) return thrown
+  const { message: detail } = thrown
+  return new Refusal('QueryMalformed', detail, {
+    said: `Bad Request: the query is not understood: ${detail}.`,
+    info: { query: detail },
+  })
 }
 
 const wrapping = /^\s*\{.{0,200}?(['"])query\1\s*:\s*('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")/su

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
-import type * as hubRefusalModule from '../../../src/bundled-hub/hub-refusal.ts'
-import type * as hubQueryLanguageModule from '../../../src/bundled-hub/rest/query-language.ts'
-import type * as evaluateModule from '../../../src/enrollment/query/evaluate.ts'
-import type * as parseModule from '../../../src/enrollment/query/parse.ts'
+import type * as evaluateModule from '../../../src/wire/query/evaluate.ts'
+import type { Dialect } from '../../../src/wire/query/parse.ts'
+import type * as queryTokensModule from '../../../src/wire/query/tokens.ts'
+import type * as parseModule from '../../../src/wire/query/parse.ts'
 import type * as ipFilterModule from '../../../src/model/ip-filter.ts'
-import type * as refusalModule from '../../../src/model/refusal.ts'
 import type * as routerModule from '../../../src/wire/http/router.ts'
 import type * as routeModule from '../../../src/transport/management-api/route.ts'
 import type * as networksModule from '../../../src/base/networks.ts'
@@ -17,7 +16,14 @@ import { orRefused, type Load, type MakeTargets, type Target } from '../engine/t
 
 /** Small languages: queries of enrollments and of a hub's devices, paths, address masks, PROXY headers, TPM structures. */
 export const wordTargets: MakeTargets = async (load) =>
-  Promise.all([query(load), hubQuery(load), path(load), ipFilter(load), proxy(load), storageKey(load)])
+  Promise.all([
+    query(load, 'query', membersOf),
+    query(load, 'hub-query', 'any'),
+    path(load),
+    ipFilter(load),
+    proxy(load),
+    storageKey(load),
+  ])
 
 const clauses = [
   'SELECT *',
@@ -71,31 +77,27 @@ function sentence(random: Random): Buffer {
 const membersOf = { registrationId: 'value', tags: 'any', a: 'value', b: { c: 'value' }, n: 'value' } as const
 const record = { registrationId: 'dev', tags: { a: 'x', b: [1, null] }, etag: 'e', n: 7 }
 
-async function query(load: Load): Promise<Target> {
-  const { parseQuery, isAggregate } = await load<typeof parseModule>('enrollment/query/parse.ts')
-  const { matches, project } = await load<typeof evaluateModule>('enrollment/query/evaluate.ts')
-  const { Refusal } = await load<typeof refusalModule>('model/refusal.ts')
+const dialect: Omit<Dialect, 'members'> = {
+  longest: 4096,
+  collections: ['enrollments', 'devices', 'devices.modules'],
+  functions: ['is_defined', 'is_null', 'startswith', 'endswith'],
+  columns: true,
+}
+
+async function query(load: Load, name: string, members: Dialect['members']): Promise<Target> {
+  const { parseQuery, isAggregate } = await load<typeof parseModule>('wire/query/parse.ts')
+  const { matches, project } = await load<typeof evaluateModule>('wire/query/evaluate.ts')
+  const { QueryFault } = await load<typeof queryTokensModule>('wire/query/tokens.ts')
   return {
-    name: 'query',
+    name,
     dictionary: clauses,
     generate: sentence,
     check: (input) => {
-      const parsed = orRefused([Refusal], () => parseQuery(input.toString(), membersOf))
+      const parsed = orRefused([QueryFault], () => parseQuery(input.toString(), { ...dialect, members }))
       if (!parsed) return
       assert.equal(typeof matches(parsed, record), 'boolean')
       if (!isAggregate(parsed)) JSON.stringify(project(parsed, record))
     },
-  }
-}
-
-async function hubQuery(load: Load): Promise<Target> {
-  const { parseQuery } = await load<typeof hubQueryLanguageModule>('bundled-hub/rest/query-language.ts')
-  const { HubRefusal } = await load<typeof hubRefusalModule>('bundled-hub/hub-refusal.ts')
-  return {
-    name: 'hub-query',
-    dictionary: clauses,
-    generate: sentence,
-    check: (input) => void orRefused([HubRefusal], () => parseQuery(input.toString())),
   }
 }
 

@@ -1,5 +1,7 @@
 /** A query, as it is evaluated. [service-wire §6] */
 export interface Query {
+  /** The collection after FROM, in lower case. */
+  readonly from?: string
   readonly select: '*' | readonly Selection[]
   /** Absent: every record. */
   readonly where?: Expression
@@ -17,10 +19,12 @@ export type Literal = string | number | boolean | null
 
 export type Operator = '=' | '!=' | '<' | '<=' | '>' | '>='
 
+/** What is asked of a member; the last two look for a text in it. */
+export type FunctionName = 'is_defined' | 'is_null' | 'startswith' | 'endswith'
+
 export type Expression =
   | { readonly is: 'and' | 'or'; readonly operands: readonly Expression[] }
   | { readonly is: 'not'; readonly operand: Expression }
   | { readonly is: 'compare'; readonly path: Path; readonly operator: Operator; readonly literal: Literal }
   | { readonly is: 'in'; readonly path: Path; readonly literals: readonly Literal[] }
-  | { readonly is: 'defined'; readonly path: Path }
-  | { readonly is: 'startsWith'; readonly path: Path; readonly prefix: string }
+  | { readonly is: 'call'; readonly name: FunctionName; readonly path: Path; readonly text: string }

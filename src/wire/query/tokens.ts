@@ -1,4 +1,7 @@
-import { Refusal } from '../../model/refusal.ts'
+/** A query that is not one of its dialect; the message says why. */
+export class QueryFault extends Error {
+  override readonly name = 'QueryFault'
+}
 
 export type Token =
   | { readonly is: 'word'; readonly text: string; readonly at: number }
@@ -6,16 +9,13 @@ export type Token =
   | { readonly is: 'number'; readonly text: string; readonly at: number }
   | { readonly is: 'symbol'; readonly text: string; readonly at: number }
 
-/** Longest query that is read, in characters. */
-export const longestQuery = 4096
-
 const shapes =
-  /(?<word>[A-Za-z_]\w*)|(?<number>-?\d{1,30}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,3})?)|(?<string>'(?:[^'\\]|''|\\.)*'|"(?:[^"\\]|""|\\.)*")|(?<symbol><=|>=|<>|!=|[=<>(),.*;[\]])/suy
+  /(?<word>[$A-Za-z_][\w$-]*)|(?<number>-?\d{1,30}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,3})?)|(?<string>'(?:[^'\\]|''|\\.)*'|"(?:[^"\\]|""|\\.)*")|(?<symbol><=|>=|<>|!=|[=<>(),.*;[\]])/suy
 const blank = /\s*/y
 
 /** The words of a query; refuses what is too long or holds anything that is no part of the language. */
-export function tokenize(query: string): Token[] {
-  if (query.length > longestQuery) throw queryRefusal(`longer than ${longestQuery} characters`)
+export function tokenize(query: string, longest: number): Token[] {
+  if (query.length > longest) throw new QueryFault(`longer than ${longest} characters`)
   const tokens: Token[] = []
   for (let at = skip(query, 0); at < query.length;) {
     shapes.lastIndex = at
@@ -24,18 +24,10 @@ export function tokenize(query: string): Token[] {
     else if (number !== undefined) tokens.push({ is: 'number', text: number, at })
     else if (string !== undefined) tokens.push({ is: 'string', text: unquote(string), at })
     else if (symbol !== undefined) tokens.push({ is: 'symbol', text: symbol, at })
-    else throw queryRefusal(`unexpected character at ${at}`)
+    else throw new QueryFault(`unexpected character at ${at}`)
     at = skip(query, shapes.lastIndex)
   }
   return tokens
-}
-
-/** The refusal of a query: what is wrong stands in the message and in `info`. [service-wire §6] */
-export function queryRefusal(detail: string): Refusal {
-  return new Refusal('QueryMalformed', detail, {
-    said: `Bad Request: the query is not understood: ${detail}.`,
-    info: { query: detail },
-  })
 }
 
 function skip(query: string, at: number): number {

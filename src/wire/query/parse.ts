@@ -1,10 +1,9 @@
-import type { Expression, Literal, Operator, Path, Query, Selection } from './syntax.ts'
-import type { MemberTree } from '../../model/members.ts'
+import type { Expression, FunctionName, Literal, Operator, Path, Query, Selection } from './syntax.ts'
+import type { MemberTree } from '../../base/member-tree.ts'
 import { knownPath } from './members.ts'
-import { queryRefusal, tokenize, type Token } from './tokens.ts'
+import { QueryFault, tokenize, type Token } from './tokens.ts'
 import { quoted } from '../../base/printable.ts'
 
-const collections = ['enrollments', 'enrollmentgroups', 'deviceregistrations', 'registrations', 'devices']
 const reserved = new Set(['select', 'from', 'where', 'group', 'by', 'as', 'and', 'or', 'not', 'in'])
 const operators: ReadonlyMap<string, Operator> = new Map([
   ['=', '='],
@@ -17,22 +16,36 @@ const operators: ReadonlyMap<string, Operator> = new Map([
 ])
 const deepest = 32
 
+/** What one who asks in this language may say: every dialect has the same conditions, and they mean the same. */
+export interface Dialect {
+  /** In characters. */
+  readonly longest: number
+  /** What may stand after FROM, in lower case; words with dots between them. */
+  readonly collections: readonly string[]
+  /** What may be named in a record; `any`: whatever is asked for, and what a record lacks it lacks. */
+  readonly members: MemberTree | 'any'
+  readonly functions: readonly FunctionName[]
+  /** Whether columns may be chosen, counted and grouped, or only whole records be listed. */
+  readonly columns: boolean
+}
+
 /**
- * Read a query: empty, or `SELECT … [FROM …] [WHERE …] [GROUP BY …]`, perhaps with a semicolon. The name after FROM is
- * decoration, the URL decides; it, or its alias, may stand before a member. Refuses everything else, and members that no record
- * of the collection has; bounded in length and depth. [service-wire §6]
+ * Read a query: `SELECT … [FROM …] [WHERE …] [GROUP BY …]`, perhaps with a semicolon. The collection, or its alias, may stand before a
+ * member. Throws a QueryFault at everything else, and at members that no record of the collection has; bounded in length and depth.
+ * [service-wire §6]
  */
-export function parseQuery(text: string, members: MemberTree): Query {
-  const tokens = tokenize(text)
+export function parseQuery(text: string, dialect: Dialect): Query {
+  const { collections, members, functions } = dialect
+  const tokens = tokenize(text, dialect.longest)
   let at = 0
   let depth = 0
   /** What may stand before a member, as in `enrollments.deviceId`. */
-  const qualifiers = new Set(collections)
+  const qualifiers = new Set(collections.map((name) => name.split('.')[0]!))
 
   const next = (): Token | undefined => tokens[at]
   const unexpected = () => {
     const token = next()
-    return queryRefusal(token ? `unexpected ${quoted(token.text, 40)} at ${token.at}` : 'unexpected end')
+    return new QueryFault(token ? `unexpected ${quoted(token.text, 40)} at ${token.at}` : 'unexpected end')
   }
   const isWord = (word: string, token = next()) => token?.is === 'word' && token.text.toLowerCase() === word
   const isSymbol = (symbol: string, token = next()) => token?.is === 'symbol' && token.text === symbol
@@ -57,32 +70,41 @@ export function parseQuery(text: string, members: MemberTree): Query {
   }
 
   function query(): Query {
-    if (tokens.length === 0) return { select: '*', groupBy: [] }
     expectWord('select')
+    if (!dialect.columns && !isSymbol('*')) throw unexpected()
     const select = takeSymbol('*') ? '*' : separated(selection)
-    if (takeWord('from')) source()
+    const from = takeWord('from') ? source() : undefined
     const where = takeWord('where') ? expression() : undefined
-    const groupBy = takeWord('group') ? (expectWord('by'), separated(path)) : []
+    const groupBy = dialect.columns && takeWord('group') ? (expectWord('by'), separated(path)) : []
     takeSymbol(';')
     if (next()) throw unexpected()
     const columns =
       select === '*' ? select : named(select.map(({ path: of, alias }) => ({ path: of && known(of), alias })))
-    return checkColumns({ select: columns, ...(where && { where }), groupBy: groupBy.map(known) })
+    return checkColumns({
+      select: columns,
+      ...(from !== undefined && { from }),
+      ...(where && { where }),
+      groupBy: groupBy.map(known),
+    })
   }
 
-  function source(): void {
-    const name = expect('word')
-    if (!collections.includes(name.toLowerCase())) throw queryRefusal(`there is no collection ${quoted(name, 40)}`)
+  function source(): string {
+    const words = [expect('word')]
+    while (takeSymbol('.')) words.push(expect('word'))
+    const name = words.join('.').toLowerCase()
+    if (!collections.includes(name)) throw new QueryFault(`there is no collection ${quoted(name, 40)}`)
     const aliased = takeWord('as') || (next()?.is === 'word' && !reserved.has(next()!.text.toLowerCase()))
     if (aliased) qualifiers.add(expect('word').toLowerCase())
+    return name
   }
 
   /** The member as records spell it; a path that leads nowhere would filter everything away without a word. */
   function known(path: Path): Path {
     const [first = '', ...rest] = path
-    const found =
-      knownPath(path, members) ?? (qualifiers.has(first.toLowerCase()) ? knownPath(rest, members) : undefined)
-    if (!found || found.length === 0) throw queryRefusal(`no record has the member ${quoted(path.join('.'), 100)}`)
+    const isQualified = qualifiers.has(first.toLowerCase())
+    if (members === 'any') return isQualified && rest.length > 0 ? rest : path
+    const found = knownPath(path, members) ?? (isQualified ? knownPath(rest, members) : undefined)
+    if (!found || found.length === 0) throw new QueryFault(`no record has the member ${quoted(path.join('.'), 100)}`)
     return found
   }
 
@@ -100,16 +122,17 @@ export function parseQuery(text: string, members: MemberTree): Query {
     if (token?.is === 'word' && reserved.has(token.text.toLowerCase())) throw unexpected()
     const names = [expect('word')]
     for (;;) {
-      if (takeSymbol('.')) names.push(expect('word'))
-      else if (takeSymbol('[')) {
+      const dotted = takeSymbol('.')
+      if (takeSymbol('[')) {
         names.push(expect('string'))
         expectSymbol(']')
-      } else return names
+      } else if (dotted) names.push(expect('word'))
+      else return names
     }
   }
 
   function expression(): Expression {
-    if (++depth > deepest) throw queryRefusal(`nested deeper than ${deepest} levels`)
+    if (++depth > deepest) throw new QueryFault(`nested deeper than ${deepest} levels`)
     const operands = [conjunction()]
     while (takeWord('or')) operands.push(conjunction())
     depth--
@@ -149,18 +172,14 @@ export function parseQuery(text: string, members: MemberTree): Query {
   }
 
   function call(): Expression {
-    const name = expect('word').toLowerCase()
+    const said = expect('word').toLowerCase()
+    const name = functions.find((known) => known === said)
+    if (!name) throw new QueryFault(`there is no function ${quoted(said, 40)}`)
     expectSymbol('(')
     const of = known(path())
-    if (name === 'is_defined') {
-      expectSymbol(')')
-      return { is: 'defined', path: of }
-    }
-    if (name !== 'startswith') throw queryRefusal('unknown function')
-    expectSymbol(',')
-    const prefix = expect('string')
+    const text = name === 'startswith' || name === 'endswith' ? (expectSymbol(','), expect('string')) : ''
     expectSymbol(')')
-    return { is: 'startsWith', path: of, prefix }
+    return { is: 'call', name, path: of, text }
   }
 
   function membership(of: Path): Expression {
@@ -198,14 +217,14 @@ function named(
 function checkColumns(query: Query): Query {
   const { select, groupBy } = query
   if (select === '*') {
-    if (groupBy.length > 0) throw queryRefusal('SELECT * does not go with GROUP BY')
+    if (groupBy.length > 0) throw new QueryFault('SELECT * does not go with GROUP BY')
     return query
   }
-  if (new Set(select.map(({ name }) => name)).size < select.length) throw queryRefusal('two columns of one name')
+  if (new Set(select.map(({ name }) => name)).size < select.length) throw new QueryFault('two columns of one name')
   if (isAggregate(query)) {
     const grouped = new Set(groupBy.map((path) => JSON.stringify(path)))
     const stray = select.some((column) => column.is === 'path' && !grouped.has(JSON.stringify(column.path)))
-    if (stray) throw queryRefusal('a column is neither grouped nor counted')
+    if (stray) throw new QueryFault('a column is neither grouped nor counted')
   }
   return query
 }

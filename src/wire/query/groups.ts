@@ -1,7 +1,7 @@
 import type { Json, JsonObject } from '../../base/json.ts'
 import { valueAt } from './evaluate.ts'
 import type { Query } from './syntax.ts'
-import { queryRefusal } from './tokens.ts'
+import { QueryFault } from './tokens.ts'
 
 /** Most groups that one query may make. */
 const mostGroups = 1000
@@ -23,7 +23,7 @@ export function groupsOf({ select, groupBy }: Query): Groups {
       const group = groups.get(key)
       if (group) group.count++
       else if (groups.size < mostGroups) groups.set(key, { values, count: 1 })
-      else throw queryRefusal(`more than ${mostGroups} groups`)
+      else throw new QueryFault(`more than ${mostGroups} groups`)
     },
     rows: () => [...groups.values()].map(({ values, count }) => row(values, count)),
   }

@@ -2,13 +2,19 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { Json, JsonObject } from '../../base/json.ts'
-import { Refusal } from '../../model/refusal.ts'
 import { matches, project, valueAt } from './evaluate.ts'
-import { parseQuery } from './parse.ts'
+import { parseQuery, type Dialect } from './parse.ts'
 import type { Expression, Literal, Path } from './syntax.ts'
+import { QueryFault } from './tokens.ts'
 
-/** Of records whose members hold anything. */
-const anything = { a: 'any', b: 'any', tags: 'any' } as const
+/** All that the language has, of records whose members hold anything. */
+const anything: Dialect = {
+  longest: 4096,
+  collections: ['devices', 'devices.modules'],
+  members: { a: 'any', b: 'any', tags: 'any' },
+  functions: ['is_defined', 'is_null', 'startswith', 'endswith'],
+  columns: true,
+}
 
 const words = [
   'SELECT',
@@ -46,7 +52,7 @@ words.push(
   "'",
 )
 
-test('whatever text is given, parsing gives a query or a Refusal', () => {
+test('whatever text is given, parsing gives a query or a QueryFault', () => {
   const text = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 60 }),
     fc.array(fc.constantFrom(...words), { maxLength: 30 }).map((parts) => parts.join(' ')),
@@ -57,7 +63,7 @@ test('whatever text is given, parsing gives a query or a Refusal', () => {
       try {
         matches(parseQuery(query, anything), { a: 1 })
       } catch (error) {
-        assert.ok(error instanceof Refusal && error.errorCode === 400000, String(error))
+        assert.ok(error instanceof QueryFault, String(error))
       }
     }),
     { numRuns: 2000 },
@@ -70,7 +76,7 @@ for (const hostile of [
   `SELECT * WHERE a = '${'\\'.repeat(4000)}`,
 ]) {
   test(`a hostile query is refused at once: ${hostile.slice(0, 24)}…`, () => {
-    assert.throws(() => parseQuery(hostile, anything), Refusal)
+    assert.throws(() => parseQuery(hostile, anything), QueryFault)
   })
 }
 
@@ -90,8 +96,18 @@ const { expression } = fc.letrec<{ expression: Expression }>((tie) => ({
     { maxDepth: 4 },
     fc.record({ is: fc.constant('compare' as const), path, operator, literal }),
     fc.record({ is: fc.constant('in' as const), path, literals: fc.array(literal, { minLength: 1, maxLength: 3 }) }),
-    fc.record({ is: fc.constant('defined' as const), path }),
-    fc.record({ is: fc.constant('startsWith' as const), path, prefix: fc.constantFrom('', 'x', 'xy') }),
+    fc.record({
+      is: fc.constant('call' as const),
+      name: fc.constantFrom('is_defined', 'is_null' as const),
+      path,
+      text: fc.constant(''),
+    }),
+    fc.record({
+      is: fc.constant('call' as const),
+      name: fc.constantFrom('startswith', 'endswith' as const),
+      path,
+      text: fc.constantFrom('', 'x', 'xy'),
+    }),
     fc.record({ is: fc.constant('not' as const), operand: tie('expression') }),
     fc.record({
       is: fc.constantFrom('and', 'or' as const),
@@ -140,10 +156,10 @@ function write(expression: Expression): string {
       return `${writePath(expression.path)} ${expression.operator} ${writeLiteral(expression.literal)}`
     case 'in':
       return `${writePath(expression.path)} in [${expression.literals.map(writeLiteral).join(',')}]`
-    case 'defined':
-      return `IS_DEFINED(${writePath(expression.path)})`
-    case 'startsWith':
-      return `startswith(${writePath(expression.path)}, ${writeLiteral(expression.prefix)})`
+    case 'call': {
+      const text = expression.name.startsWith('is') ? '' : `, ${writeLiteral(expression.text)}`
+      return `${expression.name.toUpperCase()}(${writePath(expression.path)}${text})`
+    }
   }
 }
 
@@ -179,15 +195,14 @@ function oracle(expression: Expression, given: JsonObject): Truth {
       }))
       return oracle({ is: 'or', operands }, given)
     }
-    case 'defined':
-      return look(given, expression.path) === undefined ? 'false' : 'true'
-    case 'startsWith': {
+    case 'call': {
       const found = look(given, expression.path)
-      return typeof found !== 'string'
-        ? 'unknown'
-        : found.slice(0, expression.prefix.length) === expression.prefix
-          ? 'true'
-          : 'false'
+      if (expression.name === 'is_defined') return found === undefined ? 'false' : 'true'
+      if (expression.name === 'is_null') return found === null ? 'true' : 'false'
+      if (typeof found !== 'string') return 'unknown'
+      const { length } = expression.text
+      const end = expression.name === 'startswith' ? found.slice(0, length) : found.slice(found.length - length)
+      return end === expression.text ? 'true' : 'false'
     }
     case 'compare': {
       const found = look(given, expression.path) ?? null
@@ -212,3 +227,30 @@ function look(given: JsonObject, path: Path): Json | undefined {
     ? look(inner as JsonObject, rest)
     : undefined
 }
+
+test('a dialect has the collections, functions and columns that it says, and no others', () => {
+  const narrow: Dialect = { ...anything, members: 'any', functions: ['is_defined'], columns: false }
+  assert.equal(parseQuery('SELECT * FROM Devices.Modules', narrow).from, 'devices.modules')
+  for (const [query, why] of [
+    ['SELECT a FROM devices', /unexpected "a"/],
+    ['SELECT COUNT() FROM devices', /unexpected/],
+    ['SELECT * FROM devices GROUP BY a', /unexpected "GROUP"/],
+    ['SELECT * FROM jobs', /no collection "jobs"/],
+    ["SELECT * WHERE endswith(a, 'x')", /no function "endswith"/],
+    ['', /unexpected end/],
+  ] as const) {
+    assert.throws(() => parseQuery(query, narrow), { name: 'QueryFault', message: why }, query)
+  }
+})
+
+test('a member may stand behind its collection or its alias, and in brackets, also where any member may be named', () => {
+  const open: Dialect = { ...anything, members: 'any' }
+  for (const dialect of [anything, open]) {
+    for (const path of ['tags.zone-1', "devices.tags['zone-1']", "tags.['zone-1']", 'd.tags.zone-1']) {
+      const query = parseQuery(`SELECT * FROM devices AS d WHERE ${path} = true`, dialect)
+      assert.ok(matches(query, { tags: { 'zone-1': true } }), path)
+    }
+  }
+  assert.ok(matches(parseQuery('SELECT * WHERE reported.$version > 1', open), { reported: { $version: 2 } }))
+  assert.ok(!matches(parseQuery('SELECT * WHERE missing <> 1', open), {}), 'what is not there is not unequal either')
+})

@@ -1,5 +1,5 @@
 import { isJsonObject, type Json, type JsonObject } from '../../base/json.ts'
-import type { Expression, Literal, Operator, Path, Query } from './syntax.ts'
+import type { Expression, FunctionName, Literal, Operator, Path, Query } from './syntax.ts'
 
 /** True if the record meets the condition. A comparison with what the record lacks is neither true nor false. */
 export function matches({ where }: Query, record: JsonObject): boolean {
@@ -42,12 +42,21 @@ function evaluate(expression: Expression, record: JsonObject): boolean | undefin
       const outcomes = expression.literals.map((literal) => compare(value, '=', literal))
       return outcomes.includes(true) ? true : outcomes.includes(undefined) ? undefined : false
     }
-    case 'defined':
-      return valueAt(record, expression.path) !== undefined
-    case 'startsWith': {
-      const value = valueAt(record, expression.path)
-      return typeof value === 'string' ? value.startsWith(expression.prefix) : undefined
-    }
+    case 'call':
+      return call(expression.name, valueAt(record, expression.path), expression.text)
+  }
+}
+
+function call(name: FunctionName, value: Json | undefined, text: string): boolean | undefined {
+  switch (name) {
+    case 'is_defined':
+      return value !== undefined
+    case 'is_null':
+      return value === null
+    case 'startswith':
+      return typeof value === 'string' ? value.startsWith(text) : undefined
+    case 'endswith':
+      return typeof value === 'string' ? value.endsWith(text) : undefined
   }
 }
 
