@@ -49,7 +49,7 @@ export async function openManagementWing(
   registration: RegistrationWing,
   parts: ManagementParts,
 ): Promise<ManagementListener> {
-  const { configuration, clocks, log, sampled, store, audit, doors, memory, closing } = foundation
+  const { configuration, clocks, log, sampled, store, audit, doors, memory, onFault, closing } = foundation
   const api = managementApi({
     store,
     ...clocks,
@@ -61,7 +61,7 @@ export async function openManagementWing(
         // Strangers could push out what administrators did.
         if (line.principal !== undefined) audit.write(line)
       },
-      fault: sampled.fault,
+      fault: onFault,
     },
     routes: routesOf(foundation, hubWing, registration, parts),
   })
@@ -74,7 +74,7 @@ export async function openManagementWing(
       http: [api],
       admission: doors.management,
       memory,
-      onFault: sampled.fault,
+      onFault,
     })
   try {
     return closing.use(await open(configuration.managementPort))
@@ -93,7 +93,7 @@ function routesOf(
   { attestation, allocation, registrar, metrics }: RegistrationWing,
   { fetchList, onHostNames }: ManagementParts,
 ): readonly Route[] {
-  const { configuration, clocks, store, journal, sampled } = foundation
+  const { configuration, clocks, store, journal, onFault } = foundation
   const { clock, monotonic } = clocks
   const { deviceHost } = configuration
   const limits: InstanceLimits = foundation.limitsFor
@@ -116,7 +116,7 @@ function routesOf(
         { otherwise: 'the bundled hub cannot be written', attempt: bundled.tryWrite },
       ],
       monotonic,
-      sampled.fault,
+      onFault,
     ),
     ...metrics.routes,
     ...hubRoutes({ store, attestation, hubs, monotonic, registrar, health: guard.health }),

@@ -14,9 +14,7 @@ export function requestRefusal(
     case 'undecodable':
       return new Refusal('PathUnknown', 'the path is not percent-encoded properly')
     case 'unknownPath':
-      return new Refusal('PathUnknown', `no resource has the path ${shown(path)}`)
-    case 'otherMethod':
-      return new Refusal('MethodNotAllowed', `${shown(method)} is not defined here`)
+      return new Refusal('PathUnknown', `no resource has the path of ${shown(method)} ${shown(path)}`)
     case 'aborted':
       return new Refusal('BodyMalformed', 'the body did not come to its end')
     case 'overlong':
@@ -24,6 +22,10 @@ export function requestRefusal(
     case 'mediaType':
       return new Refusal('MediaTypeUnsupported', 'the content type is not JSON')
     default:
+      if ('methods' in why) {
+        const found = `expected ${why.methods.join(' or ')}, found ${shown(method)}`
+        return new Refusal('MethodNotAllowed', found)
+      }
       return new Refusal('BodyMalformed', `the body ${why.notJson}`)
   }
 }

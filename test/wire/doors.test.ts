@@ -118,10 +118,18 @@ describe('a flood keeps nobody out and leaves nothing behind, with 300 files to 
     const device = await enrollDevice(service, 'door-steady')
     await using session = await openSession(service, device)
     assertAssigned(await registerToTheEnd(session), device.registrationId)
+    const bounds = ['handshakeTimeout', 'proofTimeout', 'failedAttempts', 'unprovenPerAddress']
+    const cut = async () => {
+      const times = bounds.map((bound) => metric(service, 'dps_connections_turned_away_total', `bound="${bound}"`))
+      return (await Promise.all(times)).reduce((sum, more) => sum + more, 0)
+    }
+    const before = await cut()
     await using _ = await strangers('mqtt', 20, registerFalsely)
     await using __ = await strangers('https', 20, (socket) => void handshake(socket))
     await using ___ = await strangers('amqp', 20, () => undefined)
-    assert.ok((await metric(service, 'dps_connections', 'listener="device"')) > 40)
+    // On a slow machine some have been cut already.
+    const present = await metric(service, 'dps_connections', 'listener="device"')
+    assert.ok(present + (await cut()) - before > 40)
     await comesBack(service, files, 1)
     {
       await using ____ = await strangers('mqtt', 600, (socket) => void handshake(socket))

@@ -62,7 +62,8 @@ export function hubApi(
 
 function refusalOf(why: Unrouted | BodyFault, { method, path }: HttpRequest): HubRefusal {
   if (why === 'undecodable') return new HubRefusal('ArgumentInvalid', 'the path is not percent-encoded')
-  if (why === 'otherMethod') return new HubRefusal('MethodNotAllowed', `${method} is not offered at this path`)
+  if (typeof why === 'object' && 'methods' in why)
+    return new HubRefusal('MethodNotAllowed', `${method} is not offered at this path`)
   if (notOffered.test(path)) return new HubRefusal('NotImplemented', `${path.split('/')[1]} is not offered`)
   if (fileUpload.test(path)) return new HubRefusal('NotImplemented', 'file upload is not offered')
   return new HubRefusal('NotFound', 'there is nothing at this path')

@@ -2,6 +2,7 @@ import type { Offered } from '../../enrollment/enrolling-instance.ts'
 import type { EnrollmentRules } from '../../enrollment/enrollment-rules.ts'
 import { ordinaryRules } from '../../enrollment/enrollment-rules.ts'
 import { toAsciiJson } from '../../base/json.ts'
+import { shown } from '../../base/printable.ts'
 import { Refusal } from '../../model/refusal.ts'
 import type { ProvisioningService } from '../../model/service.ts'
 import type { Clocks } from '../../base/time.ts'
@@ -104,8 +105,9 @@ export function serviceApi(parts: ServiceApiParts): HttpApi {
 
 /** A path that ends where its ID should stand is a wrong use of the resource, not another resource. [service-wire §0.1, §3.9] */
 function refusalOf(why: Unrouted | BodyFault, request: HttpRequest): Refusal {
-  const isCollection = why === 'unknownPath' && /^\/[^/]*\/?$/.test(request.path)
-  if (typeof why === 'string') return requestRefusal(isCollection ? 'otherMethod' : why, request, largestBody)
+  if (why === 'unknownPath' && /^\/[^/]*\/?$/.test(request.path))
+    return new Refusal('MethodNotAllowed', `${shown(request.method)} is not defined here`)
+  if (typeof why === 'string' || 'methods' in why) return requestRefusal(why, request, largestBody)
   const said = `The request body ${why.notJson}.`
   return new Refusal('MemberInvalid', said, { said, info: { member: 'body' } })
 }

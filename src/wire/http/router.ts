@@ -16,8 +16,13 @@ export interface Routed<R extends HttpRoute> {
   readonly segments: readonly string[]
 }
 
-/** Why no route was found: the path's escapes are none, nothing has this path, or what has it takes other methods. */
-export type Unrouted = 'undecodable' | 'unknownPath' | 'otherMethod'
+/** Why no route was found: the path's escapes are none, nothing has this path, or what has it takes these methods. */
+export type Unrouted = 'undecodable' | 'unknownPath' | { readonly methods: readonly HttpRoute['method'][] }
+
+/** True if a route was found. */
+export function isRouted<R extends HttpRoute>(found: Routed<R> | Unrouted): found is Routed<R> {
+  return typeof found === 'object' && 'route' in found
+}
 
 export interface Router<R extends HttpRoute> {
   readonly find: (method: string, path: string) => Routed<R> | Unrouted
@@ -49,14 +54,14 @@ export function routerOf<R extends HttpRoute>(routes: readonly R[], matching: Ma
     find: (method, path) => {
       const segments = segmentsOf(path, matching)
       if (!segments) return 'undecodable'
-      let found: Unrouted = 'unknownPath'
+      const methods: HttpRoute['method'][] = []
       for (const { route, pattern } of byLength.get(segments.length) ?? []) {
         const parameters = match(pattern, segments, matching)
         if (!parameters) continue
         if (route.method === method) return { route, parameters, segments }
-        found = 'otherMethod'
+        methods.push(route.method)
       }
-      return found
+      return methods.length > 0 ? { methods } : 'unknownPath'
     },
   }
 }
