@@ -60,7 +60,7 @@ export function exchange({ body = '', headers, agent, ...options }: Exchange): P
 }
 
 /** What to do about a connection that did not come to be. */
-export function failureOf(error: Error, host: string, port: number): CommandFailure {
+function failureOf(error: Error, host: string, port: number): CommandFailure {
   const code = 'code' in error ? String(error.code) : ''
   const where = `${host}:${port}`
   if (code === 'ECONNREFUSED' || code === 'ENOTFOUND' || code === 'EHOSTUNREACH' || code === 'ETIMEDOUT') {

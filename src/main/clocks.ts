@@ -20,7 +20,7 @@ export function watchClock({ clock, monotonic }: Clocks, log: Pick<Logger, 'warn
 }
 
 /** In words, for a jump of so many milliseconds; a machine that slept finds its clock set forward. */
-export function describeJump(jump: number): string {
+function describeJump(jump: number): string {
   const way = jump > 0 ? 'forward' : 'back'
   const seconds = Math.round(Math.abs(jump) / 1000)
   return (

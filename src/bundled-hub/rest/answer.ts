@@ -29,7 +29,7 @@ export async function bodyOf(request: HttpRequest): Promise<Buffer> {
 }
 
 /** The body as JSON, undefined if there is none; refuses with IotHubFormatError. */
-export async function bodyJson(request: HttpRequest): Promise<Json | undefined> {
+async function bodyJson(request: HttpRequest): Promise<Json | undefined> {
   const read = await readJsonBody(request, 'anyType')
   if ('json' in read) return read.json
   if (read.fault === 'overlong') throw new HubRefusal('MessageTooLarge', 'the body is too long')

@@ -25,7 +25,7 @@ const device = '/devices/:device'
 const module = `${device}/modules/:module`
 
 /** What the hub offers. [service-wire §12.2, §13.4] */
-export const routes: readonly Route[] = [
+const routes: readonly Route[] = [
   { method: 'GET', path: '/devices', right: read, run: (hub, _, request) => listAll(hub, request) },
   { method: 'POST', path: '/devices', right: write, run: (hub, _, request) => bulk(hub, request) },
   { method: 'POST', path: '/devices/query', right: service, run: (hub, _, request) => query(hub, request) },

@@ -10,7 +10,7 @@ import { askStorageRootKey, askToken, readTpmOpening } from './sasl-tpm.ts'
 import { answeringClient, type Answering } from './request-reply.ts'
 import type { AmqpClient, AmqpLimits, AmqpLink, AmqpService } from './service.ts'
 
-export const host = '127.40.2.1'
+const host = '127.40.2.1'
 export const address = '0ne000A0B1C/registrations/dev-01'
 const usual: AmqpLimits = {
   frameBytes: 65536,
@@ -20,7 +20,7 @@ const usual: AmqpLimits = {
 }
 
 /** Called after each test of the file that imports this. */
-export const closers: (() => void)[] = []
+const closers: (() => void)[] = []
 /** What the server reported as its own fault; a test that expects one takes it out. */
 export const faults: unknown[] = []
 afterEach(() => {

@@ -10,7 +10,7 @@ export function kdfa(key: Buffer, label: string, bits: 128 | 256, contextU = non
 }
 
 /** HMAC-SHA256. */
-export function hmac(key: Buffer, message: Buffer): Buffer {
+function hmac(key: Buffer, message: Buffer): Buffer {
   return createHmac('sha256', createSecretKey(key)).update(message).digest()
 }
 
