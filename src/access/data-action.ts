@@ -1,4 +1,4 @@
-import type { Right } from '../model/service.ts'
+import type { SharedAccessRight } from '../model/service.ts'
 
 /** What a caller may be allowed to do, by the names that Azure's roles use. [service-wire §1.5] */
 export type DataAction =
@@ -8,7 +8,7 @@ export type DataAction =
   | 'registrationStates/delete'
 
 /** The right of a shared access policy that allows it. [service-wire §1.4] */
-export const rightFor: Readonly<Record<DataAction, Right>> = {
+export const rightFor: Readonly<Record<DataAction, SharedAccessRight>> = {
   'enrollments/read': 'EnrollmentRead',
   'enrollments/write': 'EnrollmentWrite',
   'enrollments/delete': 'EnrollmentWrite',
@@ -20,12 +20,12 @@ export const rightFor: Readonly<Record<DataAction, Right>> = {
   'registrationStates/delete': 'RegistrationStatusWrite',
 }
 
-const contained: Readonly<Partial<Record<Right, readonly Right[]>>> = {
+const contained: Readonly<Partial<Record<SharedAccessRight, readonly SharedAccessRight[]>>> = {
   EnrollmentWrite: ['EnrollmentRead', 'RegistrationStatusRead', 'RegistrationStatusWrite'],
   RegistrationStatusWrite: ['RegistrationStatusRead'],
 }
 
 /** True if these rights, which contain others, include the needed one. [service-wire §1.4] */
-export function includesRight(rights: readonly Right[], needed: Right): boolean {
+export function includesRight(rights: readonly SharedAccessRight[], needed: SharedAccessRight): boolean {
   return rights.some((right) => right === needed || contained[right]?.includes(needed))
 }

@@ -16,7 +16,7 @@ import type {
   Credential,
   Device,
   Evidence,
-  Identity,
+  ProvenIdentity,
   Presented,
   Proof,
 } from './attestation.ts'
@@ -136,14 +136,14 @@ export interface SaslWords {
     initialResponse: Buffer,
     challenge: (bytes: Buffer) => Promise<Buffer>,
     service: SaslService,
-  ) => Promise<Identity | undefined>
+  ) => Promise<ProvenIdentity | undefined>
 }
 
 /** What a SASL mechanism may ask of the service. A refusal is undefined here, and has been told to the operator. */
 export interface SaslService {
   /** Begin to register; the challenge that the device has to answer first, or `none` where it is told in answer to its request. */
   readonly begin: (device: Device, credential: Credential) => Promise<Challenge | 'none' | undefined>
-  readonly prove: (device: Device, credential: Credential) => Promise<Identity | undefined>
+  readonly prove: (device: Device, credential: Credential) => Promise<ProvenIdentity | undefined>
 }
 
 /** The provers that are offered, by the name of their mechanism. */

@@ -62,7 +62,7 @@ export interface Device {
 }
 
 /** Who has authenticated on a connection. A certificate does not say which instance it is for; the first request does. */
-export interface Identity {
+export interface ProvenIdentity {
   readonly device?: Device | undefined
   readonly credential: Credential
 }

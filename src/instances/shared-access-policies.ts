@@ -5,7 +5,7 @@ import { Secret } from '../base/secret.ts'
 import type { IdScope } from '../model/identifiers.ts'
 import { members, type Members } from '../model/members.ts'
 import { Refusal } from '../model/refusal.ts'
-import type { ProvisioningService, Right, SharedAccessPolicy } from '../model/service.ts'
+import type { ProvisioningService, SharedAccessRight, SharedAccessPolicy } from '../model/service.ts'
 import type { Reader, Store, Writer } from '../store/store.ts'
 import { inTurnOfInstance } from './in-turn.ts'
 
@@ -16,7 +16,7 @@ const allRights = [
   'DeviceConnect',
   'RegistrationStatusRead',
   'RegistrationStatusWrite',
-] as const satisfies readonly Right[]
+] as const satisfies readonly SharedAccessRight[]
 
 const mostPolicies = 50
 /** In bytes. [service-wire §14.1] */
@@ -125,7 +125,7 @@ function readKey(read: Members, member: string): Secret | undefined {
 }
 
 /** Rights are written in one text; Azure's names of them may also be run together, as in its enumeration. */
-function readRights(read: Members): readonly Right[] {
+function readRights(read: Members): readonly SharedAccessRight[] {
   const names = (read.text('rights') ?? '').split(',').map((right) => right.trim().toLowerCase())
   const rights = allRights.filter((right) => names.includes(right.toLowerCase()))
   if (rights.length === 0 || rights.length !== new Set(names).size) {

@@ -19,7 +19,7 @@ import { openManagementListener, type ManagementListener } from '../transport/ma
 import { policyRoutes } from '../transport/management-api/policy-routes.ts'
 import { providerRoutes } from '../transport/management-api/provider-routes.ts'
 import { revocationRoutes } from '../transport/management-api/revocation-routes.ts'
-import type { Route } from '../transport/management-api/route.ts'
+import type { ManagementRoute } from '../transport/management-api/route.ts'
 import { usageRoutes } from '../transport/management-api/usage-routes.ts'
 import { whatIfRoutes } from '../transport/management-api/what-if-routes.ts'
 import type { ServerCertificate } from './certificates.ts'
@@ -92,7 +92,7 @@ function routesOf(
   { bundled, hubs, guard }: HubWing,
   { attestation, allocation, registrar, metrics }: RegistrationWing,
   { fetchList, onHostNames }: ManagementParts,
-): readonly Route[] {
+): readonly ManagementRoute[] {
   const { configuration, clocks, store, journal, onFault } = foundation
   const { clock, monotonic } = clocks
   const { deviceHost } = configuration

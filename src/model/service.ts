@@ -37,7 +37,7 @@ export type AllocationPolicyName = string
 export type ServiceAllocationPolicy = 'hashed' | 'geoLatency' | 'static'
 
 /** What a policy's holder may do. `EnrollmentWrite` contains the two reads below it. [service-wire §1.4] */
-export type Right =
+export type SharedAccessRight =
   | 'ServiceConfig'
   | 'EnrollmentRead'
   | 'EnrollmentWrite'
@@ -50,7 +50,7 @@ export interface SharedAccessPolicy {
   readonly keyName: string
   readonly primaryKey: Secret
   readonly secondaryKey: Secret
-  readonly rights: readonly Right[]
+  readonly rights: readonly SharedAccessRight[]
 }
 
 /** An IoT hub to which this instance may assign devices. */

@@ -1,5 +1,5 @@
 import type { SaslService } from '../attestation/attestation-kind.ts'
-import type { Credential, Device, Identity } from '../attestation/attestation.ts'
+import type { Credential, Device, ProvenIdentity } from '../attestation/attestation.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { DeviceRequest } from '../registration/admit.ts'
 import { readPlain, type SaslMechanism, type SaslMechanisms } from '../wire/amqp/sasl.ts'
@@ -14,7 +14,7 @@ const apiVersion = '2019-03-31'
  * How a device may authenticate before OPEN, in the order that SDKs were made for. Java insists on finding its own mechanism,
  * Node takes the first that it can. Anonymous is never among them. [device-wire §4.1]
  */
-export function deviceSasl(transport: DeviceTransport, peer: Peer): SaslMechanisms<Identity> {
+export function deviceSasl(transport: DeviceTransport, peer: Peer): SaslMechanisms<ProvenIdentity> {
   const request = (device: Device, credential: Credential): DeviceRequest => ({
     ...device,
     apiVersion,
@@ -26,13 +26,13 @@ export function deviceSasl(transport: DeviceTransport, peer: Peer): SaslMechanis
     trackingId: newTrackingId(),
   })
 
-  const prove = async (device: Device, credential: Credential): Promise<Identity | undefined> =>
+  const prove = async (device: Device, credential: Credential): Promise<ProvenIdentity | undefined> =>
     unlessRefused(transport, async () => {
       await transport.registrar.authenticate(request(device, credential))
       return { device, credential }
     })
 
-  const plain: SaslMechanism<Identity> = async (initialResponse) => {
+  const plain: SaslMechanism<ProvenIdentity> = async (initialResponse) => {
     const said = readPlain(initialResponse)
     const device = said && readAddress(said.userName)
     if (device) return prove(device, { kind: 'token', token: said.password })
@@ -52,11 +52,11 @@ export function deviceSasl(transport: DeviceTransport, peer: Peer): SaslMechanis
       return answer && ('challenge' in answer ? answer.challenge : 'none')
     },
   }
-  const ofKinds = Object.values(transport.kinds).flatMap(({ sasl }): [string, SaslMechanism<Identity>][] =>
+  const ofKinds = Object.values(transport.kinds).flatMap(({ sasl }): [string, SaslMechanism<ProvenIdentity>][] =>
     sasl ? [[sasl.mechanism, (initial, challenge) => sasl.converse(initial, challenge, service)]] : [],
   )
 
-  const external: SaslMechanism<Identity> = async () => {
+  const external: SaslMechanism<ProvenIdentity> = async () => {
     const chain = peer.certificateChain
     return chain.length > 0 ? { credential: { kind: 'certificate', chain } } : undefined
   }

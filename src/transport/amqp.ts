@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { Credential, Device, Identity } from '../attestation/attestation.ts'
+import type { Credential, Device, ProvenIdentity } from '../attestation/attestation.ts'
 import { registrationKey } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Operation } from '../model/registration.ts'
@@ -20,7 +20,7 @@ import { quoted, shown } from '../base/printable.ts'
 const assumedApiVersion = '2019-03-31'
 
 /** The device endpoint over AMQP, whatever bytes carry it. [device-wire §4] */
-export function deviceAmqp(transport: DeviceTransport): AmqpService<Identity> {
+export function deviceAmqp(transport: DeviceTransport): AmqpService<ProvenIdentity> {
   return {
     containerId: `IoTDPSGW_${randomBytes(16).toString('hex')}`,
     hostName: 'gateway000000',
@@ -49,7 +49,7 @@ function refuseNameless(credential: Credential, { kinds }: DeviceTransport): voi
   for (const kind of Object.values(kinds)) kind.onConnect?.(credential, undefined)
 }
 
-function answering(identity: Identity, peer: Peer, transport: DeviceTransport): Answering {
+function answering(identity: ProvenIdentity, peer: Peer, transport: DeviceTransport): Answering {
   let device = identity.device
 
   /** Both links, and whoever authenticated, are the same device. [device-wire §4.4] */
@@ -142,7 +142,11 @@ function bothSpellings<T>(seconds: T): readonly (readonly [string, T])[] {
   ]
 }
 
-function attemptOf({ device, credential }: Identity, { remoteAddress, standing }: Peer, trackingId: string): Attempt {
+function attemptOf(
+  { device, credential }: ProvenIdentity,
+  { remoteAddress, standing }: Peer,
+  trackingId: string,
+): Attempt {
   const { idScope, registrationId } = device ?? { idScope: '', registrationId: '' }
   return { idScope, registrationId, credential, protocol: 'Amqp', userAgent: '', remoteAddress, standing, trackingId }
 }

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Right } from '../../src/model/service.ts'
+import type { SharedAccessRight } from '../../src/model/service.ts'
 import { newEtag, type DeviceId } from '../../src/model/identifiers.ts'
 import type { Registration } from '../../src/model/registration.ts'
 import { Secret } from '../../src/base/secret.ts'
@@ -42,7 +42,7 @@ export type PolicyName = 'provisioningserviceowner' | 'reader' | 'registrationRe
 
 type Headers = Readonly<Record<string, string | undefined>>
 
-const rights: Readonly<Record<PolicyName, readonly Right[]>> = {
+const rights: Readonly<Record<PolicyName, readonly SharedAccessRight[]>> = {
   provisioningserviceowner: ['ServiceConfig', 'DeviceConnect', 'EnrollmentWrite'],
   reader: ['EnrollmentRead'],
   registrationReader: ['RegistrationStatusRead'],

@@ -5,7 +5,7 @@ import type { Unrouted } from '../../wire/http/router.ts'
 import type { Hub } from '../hub.ts'
 import { asRefusal, HubRefusal, refusalResponse } from '../hub-refusal.ts'
 import { authorize, isDevice, type VerifiedTokens } from './authorize.ts'
-import { router, type Route } from './routes.ts'
+import { router, type HubRoute } from './routes.ts'
 
 const apiVersion = /^\d{4}-\d{2}-\d{2}(?:-preview)?$/
 /** A hundred devices with their twins, or four of the largest messages. */
@@ -25,7 +25,7 @@ export function hubApi(
     const error = asRefusal(thrown)
     return error instanceof HubRefusal ? error : new HubRefusal('ServerError', 'the hub failed')
   }
-  return httpApi<Route, Hub, undefined, HttpResponse>(
+  return httpApi<HubRoute, Hub, undefined, HttpResponse>(
     {
       router,
       owns: (path) => router.owns(path) || notOffered.test(path),

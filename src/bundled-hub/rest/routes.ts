@@ -12,7 +12,7 @@ import { deviceStatistics, serviceStatistics } from './statistics.ts'
 import { getTwin, patch, replace } from './twins.ts'
 
 /** What one method of one resource does, and who may ask for it. */
-export interface Route extends HttpRoute {
+export interface HubRoute extends HttpRoute {
   readonly right: Right
   /** The device that the path names may ask too, with its own credential. */
   readonly own?: boolean
@@ -25,7 +25,7 @@ const device = '/devices/:device'
 const module = `${device}/modules/:module`
 
 /** What the hub offers. [service-wire §12.2, §13.4] */
-const routes: readonly Route[] = [
+const routes: readonly HubRoute[] = [
   { method: 'GET', path: '/devices', right: read, run: (hub, _, request) => listAll(hub, request) },
   { method: 'POST', path: '/devices', right: write, run: (hub, _, request) => bulk(hub, request) },
   { method: 'POST', path: '/devices/query', right: service, run: (hub, _, request) => query(hub, request) },
@@ -52,7 +52,7 @@ const routes: readonly Route[] = [
     own: true,
     run: (hub, at, request) => sendTelemetry(hub, at.deviceId, request),
   },
-  ...['/twins/:device', '/twins/:device/modules/:module'].flatMap((path): Route[] => [
+  ...['/twins/:device', '/twins/:device/modules/:module'].flatMap((path): HubRoute[] => [
     { method: 'GET', path, right: service, run: getTwin },
     { method: 'PATCH', path, right: service, run: patch },
     { method: 'PUT', path, right: service, run: replace },
@@ -65,7 +65,7 @@ const routes: readonly Route[] = [
 /** Finds them. */
 export const router = routerOf(routes, { idleSlashes: 'all' })
 
-function identity(path: string, own: boolean): Route[] {
+function identity(path: string, own: boolean): HubRoute[] {
   return [
     { method: 'GET', path, right: read, own, run: getOne },
     { method: 'PUT', path, right: write, own, run: putOne },

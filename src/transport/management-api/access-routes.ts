@@ -5,10 +5,10 @@ import { shownUrl } from '../../base/shown-url.ts'
 import type { Clock } from '../../base/time.ts'
 import type { AccessToken, TokenIssuer } from '../../model/access.ts'
 import type { Store } from '../../store/store.ts'
-import { demandObject, type Route } from './route.ts'
+import { demandObject, type ManagementRoute } from './route.ts'
 
 /** Who may call: tokens that Hubward gives out, and issuers whose tokens it believes. For Owners of the whole deployment. */
-export function accessRoutes(store: Store, clock: Clock): readonly Route[] {
+export function accessRoutes(store: Store, clock: Clock): readonly ManagementRoute[] {
   const tokens = '/admin/v1/tokens'
   const issuers = '/admin/v1/issuers'
   const own = { permission: 'own' } as const

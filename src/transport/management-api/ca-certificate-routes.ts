@@ -14,15 +14,15 @@ import { members, type Members } from '../../model/members.ts'
 import type { ProvisioningService } from '../../model/service.ts'
 import type { Store } from '../../store/store.ts'
 import { preconditionOf } from '../../wire/precondition.ts'
-import { instancePath, objectIn, serviceOf, type Call, type Route } from './route.ts'
+import { instancePath, objectIn, serviceOf, type ManagementCall, type ManagementRoute } from './route.ts'
 
 const certificatesPath = `${instancePath}/certificates`
 const certificatePath = `${certificatesPath}/:certificate`
 
 /** CA certificates and the proof that their keys are the operator's. [service-wire §8.5] */
-export function caCertificateRoutes(store: Store, clock: Clock, limits: InstanceLimits): readonly Route[] {
-  const owner = (call: Call) => ({ idScope: serviceOf(call).idScope, store, clock })
-  const shown = (call: Call, certificate: CaCertificate, code = false) => ({
+export function caCertificateRoutes(store: Store, clock: Clock, limits: InstanceLimits): readonly ManagementRoute[] {
+  const owner = (call: ManagementCall) => ({ idScope: serviceOf(call).idScope, store, clock })
+  const shown = (call: ManagementCall, certificate: CaCertificate, code = false) => ({
     json: certificateJson(serviceOf(call), certificate, code),
     change: { after: certificateJson(serviceOf(call), certificate, false) },
   })
@@ -93,12 +93,12 @@ export function caCertificateRoutes(store: Store, clock: Clock, limits: Instance
 }
 
 /** Newer api-versions put the members into `properties`. [service-wire §8.5] */
-function propertiesOf(call: Call): Members {
+function propertiesOf(call: ManagementCall): Members {
   const top = members(objectIn(call))
   return top.object('properties') ?? top
 }
 
-function nameOf({ parameters }: Call): string {
+function nameOf({ parameters }: ManagementCall): string {
   return parameters['certificate'] ?? ''
 }
 

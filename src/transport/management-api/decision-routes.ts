@@ -6,7 +6,7 @@ import { unattributed } from '../../decisions/share.ts'
 import { explain, remedyOf } from '../../decisions/explain.ts'
 import type { Reader } from '../../store/store.ts'
 import { header } from '../../wire/http.ts'
-import { instancePath, serviceOf, type Answer, type Call, type Route } from './route.ts'
+import { instancePath, serviceOf, type ManagementAnswer, type ManagementCall, type ManagementRoute } from './route.ts'
 
 /** Where decision records come from. */
 export interface Decisions {
@@ -23,7 +23,7 @@ const usuallyShown = 20
  * `nextBefore` of the page before. As JSON, or as a person reads it for `Accept: text/plain` or `format=text`. Of one instance,
  * or of the deployment: there, also attempts at ID scopes that nobody has.
  */
-export function decisionRoutes(decisions: Decisions): readonly Route[] {
+export function decisionRoutes(decisions: Decisions): readonly ManagementRoute[] {
   return [
     {
       method: 'GET',
@@ -45,7 +45,11 @@ export function decisionRoutes(decisions: Decisions): readonly Route[] {
   ]
 }
 
-async function answer({ request }: Call, scopes: readonly IdScope[], { store, written }: Decisions): Promise<Answer> {
+async function answer(
+  { request }: ManagementCall,
+  scopes: readonly IdScope[],
+  { store, written }: Decisions,
+): Promise<ManagementAnswer> {
   const { query } = request
   const asked = {
     registrationId: query.get('registrationId') ?? undefined,

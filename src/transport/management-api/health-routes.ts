@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/time.ts'
-import type { Answer, Route } from './route.ts'
+import type { ManagementAnswer, ManagementRoute } from './route.ts'
 
 /** Something that the service must be able to do to be of use. */
 export interface ReadinessCheck {
@@ -20,8 +20,8 @@ export function healthRoutes(
   checks: readonly ReadinessCheck[],
   monotonic: Clock,
   onFailure: (thrown: unknown) => void,
-): readonly Route[] {
-  let checking: { readonly since: number; readonly answer: Promise<Answer> } | undefined
+): readonly ManagementRoute[] {
+  let checking: { readonly since: number; readonly answer: Promise<ManagementAnswer> } | undefined
   return [
     {
       method: 'GET',
@@ -45,7 +45,10 @@ export function healthRoutes(
   ]
 }
 
-async function readiness(checks: readonly ReadinessCheck[], onFailure: (thrown: unknown) => void): Promise<Answer> {
+async function readiness(
+  checks: readonly ReadinessCheck[],
+  onFailure: (thrown: unknown) => void,
+): Promise<ManagementAnswer> {
   const failures = await Promise.all(checks.map((check) => failureOf(check, onFailure)))
   const [failure] = failures.filter((found) => found !== undefined)
   if (failure === undefined) return { json: { status: 'ready' } }

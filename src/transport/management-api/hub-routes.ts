@@ -4,7 +4,7 @@ import { Refusal } from '../../model/refusal.ts'
 import { timestamp } from '../../base/time.ts'
 import { drifts, reconcile, type ReconcileParts } from '../../registration/reconcile.ts'
 import type { Registrar } from '../../registration/registrar.ts'
-import { instancePath, objectIn, serviceOf, type Route } from './route.ts'
+import { instancePath, objectIn, serviceOf, type ManagementRoute } from './route.ts'
 import { shown } from '../../base/printable.ts'
 
 export interface HubRouteParts extends ReconcileParts {
@@ -13,7 +13,7 @@ export interface HubRouteParts extends ReconcileParts {
 }
 
 /** The linked hubs and what stands in them: link health, drift and its repair, taking a device out of service. */
-export function hubRoutes(parts: HubRouteParts): readonly Route[] {
+export function hubRoutes(parts: HubRouteParts): readonly ManagementRoute[] {
   const { store, registrar, health } = parts
   return [
     {

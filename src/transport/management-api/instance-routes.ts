@@ -8,15 +8,23 @@ import { Refusal } from '../../model/refusal.ts'
 import type { ProvisioningService } from '../../model/service.ts'
 import { preconditionOf } from '../../wire/precondition.ts'
 import { may } from '../../access/principal.ts'
-import { instancePath, objectIn, placeOf, serviceOf, type Answer, type Call, type Route } from './route.ts'
+import {
+  instancePath,
+  objectIn,
+  placeOf,
+  serviceOf,
+  type ManagementAnswer,
+  type ManagementCall,
+  type ManagementRoute,
+} from './route.ts'
 
 /** Instances: create, get, list, update, delete. Everything is done when it is answered. [service-wire §8.2] */
-export function instanceRoutes(parts: Administration): readonly Route[] {
+export function instanceRoutes(parts: Administration): readonly ManagementRoute[] {
   const { store, deviceHost } = parts
   const shown = async (service: ProvisioningService) =>
     instanceJson(service, await store.linkedHubs.all(service.idScope), deviceHost)
 
-  const list = async ({ principal, parameters }: Call): Promise<Answer> => {
+  const list = async ({ principal, parameters }: ManagementCall): Promise<ManagementAnswer> => {
     const { subscription, group } = parameters
     const visible = (await store.services.all()).filter((service) => {
       const { subscriptionId, resourceGroup } = resourceOf(service)
@@ -30,7 +38,7 @@ export function instanceRoutes(parts: Administration): readonly Route[] {
     return { json: { value: await Promise.all(visible.map(shown)) } }
   }
 
-  const put = async (call: Call): Promise<Answer> => {
+  const put = async (call: ManagementCall): Promise<ManagementAnswer> => {
     const { service, before, policies } = await putInstance(
       {
         place: placeOf(call),
@@ -118,13 +126,13 @@ export function instanceRoutes(parts: Administration): readonly Route[] {
 }
 
 /** Host names stand in the certificate of all instances, so a role at one of them is not enough to choose them. */
-function demandHostNames({ principal }: Call, instance: string): void {
+function demandHostNames({ principal }: ManagementCall, instance: string): void {
   if (principal && may(principal, 'write', '*')) return
   throw new Refusal('ManagementRoleMissing', `${principal?.id} may not choose the host names of ${instance}`)
 }
 
 /** For whoever may make an instance of that name: others would learn which names there are. */
-async function availability(call: Call, { store }: Administration): Promise<JsonObject> {
+async function availability(call: ManagementCall, { store }: Administration): Promise<JsonObject> {
   const { principal } = call
   const name = members(objectIn(call)).text('name') ?? ''
   if (!principal || !may(principal, 'write', name)) {

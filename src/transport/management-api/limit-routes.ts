@@ -3,13 +3,13 @@ import { limitInstance } from '../../instances/instances.ts'
 import { readLimits } from '../../instances/read-limits.ts'
 import { limitsOf, type Limits } from '../../model/limits.ts'
 import type { Store } from '../../store/store.ts'
-import { instancePath, placeOf, serviceOf, type Route } from './route.ts'
+import { instancePath, placeOf, serviceOf, type ManagementRoute } from './route.ts'
 
 /**
  * The limits of an instance. What is put replaces its own: `{}` for those of the deployment, `{"preset": "azure"}` for what Azure
  * publishes, and single limits by their names over either.
  */
-export function limitRoutes(store: Store, usual: Limits): readonly Route[] {
+export function limitRoutes(store: Store, usual: Limits): readonly ManagementRoute[] {
   const path = `${instancePath}/limits`
   const shown = (limits: Partial<Limits> | undefined): JsonObject => ({
     limits: { ...limitsOf({ limits }, usual) },

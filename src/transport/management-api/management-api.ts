@@ -5,12 +5,12 @@ import type { ProvisioningService } from '../../model/service.ts'
 import type { Clocks } from '../../base/time.ts'
 import { Conflict, type Store } from '../../store/store.ts'
 import { header, type HttpApi, type HttpRequest, type HttpResponse } from '../../wire/http.ts'
-import { httpApi, type Ended, type Progress } from '../../wire/http/api.ts'
+import { httpApi, type EndedCall, type Progress } from '../../wire/http/api.ts'
 import { routerOf } from '../../wire/http/router.ts'
 import type { AdministrativeLine } from './administrative-line.ts'
 import { demandInstance, findInstance } from '../../instances/instance-resource.ts'
 import { may, type Authority, type Principal } from '../../access/principal.ts'
-import { placeOf, type Answer, type Route } from './route.ts'
+import { placeOf, type ManagementAnswer, type ManagementRoute } from './route.ts'
 import { printable } from '../../base/printable.ts'
 import { auditUnavailable } from '../audit-unavailable.ts'
 import { auditedCall } from '../audit-line.ts'
@@ -20,7 +20,7 @@ import { requestRefusal, statusOf } from '../request-refusal.ts'
 export interface ManagementApiParts extends Clocks {
   readonly store: Store
   readonly authority: Authority
-  readonly routes: readonly Route[]
+  readonly routes: readonly ManagementRoute[]
   /** Tells the audit log of a change that is about to be made; false: it must not be made. Absent: it is told afterwards only. */
   readonly intend?: (line: AdministrativeLine) => boolean
   readonly log: {
@@ -38,7 +38,7 @@ const longestResource = 1024
 /** The control plane: instances and what belongs to them, shaped as Azure's resource manager, and who may call. [service-wire §8] */
 export function managementApi(parts: ManagementApiParts): HttpApi {
   const { clock, log, store, authority, routes } = parts
-  return httpApi<Route, Principal | undefined, ProvisioningService | undefined, Answer>(
+  return httpApi<ManagementRoute, Principal | undefined, ProvisioningService | undefined, ManagementAnswer>(
     {
       router: routerOf(routes, { idleSlashes: 'all' }),
       largestBody,
@@ -75,7 +75,7 @@ export function managementApi(parts: ManagementApiParts): HttpApi {
 
 /** Asked before the instance is looked for, so that nobody learns which names there are. */
 function demandRole(
-  { permission, everywhere, operationName }: Route,
+  { permission, everywhere, operationName }: ManagementRoute,
   instance: string | undefined,
   principal: Principal | undefined,
 ): void {
@@ -100,13 +100,13 @@ async function authenticate(request: HttpRequest, authority: Authority): Promise
 }
 
 /** Reads are not worth a line each: a dashboard makes thousands. Showing keys is. */
-function changes(route: Route | undefined): boolean {
+function changes(route: ManagementRoute | undefined): boolean {
   return route !== undefined && (route.method !== 'GET' || route.permission === 'keys')
 }
 
 function lineOf(
-  { request, trackingId, routed, caller }: Progress<Route, Principal | undefined>,
-  ended: 'begun' | Ended<Answer>,
+  { request, trackingId, routed, caller }: Progress<ManagementRoute, Principal | undefined>,
+  ended: 'begun' | EndedCall<ManagementAnswer>,
   { now, milliseconds }: { readonly now: number; readonly milliseconds: number },
 ): AdministrativeLine {
   const answer = ended !== 'begun' && 'answer' in ended ? ended.answer : undefined
@@ -123,11 +123,11 @@ function lineOf(
   }
 }
 
-function statusOfAnswer({ status, json, text }: Answer): number {
+function statusOfAnswer({ status, json, text }: ManagementAnswer): number {
   return status ?? (json === undefined && text === undefined ? 204 : 200)
 }
 
-function success(answer: Answer, trackingId: string): HttpResponse {
+function success(answer: ManagementAnswer, trackingId: string): HttpResponse {
   const json = answer.text ?? (answer.json === undefined ? undefined : toAsciiJson(answer.json))
   const headers = { ...(json !== undefined && notStored), ...answer.headers }
   return respond({ status: statusOfAnswer(answer), json, headers }, trackingId)

@@ -8,7 +8,7 @@ import type { Reader } from '../../store/store.ts'
 import type { HttpApi } from '../../wire/http.ts'
 import type { MemoryBudget } from '../../base/memory.ts'
 import type { Counts } from '../admission/admission.ts'
-import type { Route } from './route.ts'
+import type { ManagementRoute } from './route.ts'
 
 /** Where metrics are taken from when somebody asks. */
 export interface Measured extends Clocks {
@@ -36,7 +36,7 @@ export interface Metrics {
   readonly decided: (decision: Decision) => void
   /** The same API, with its requests counted and timed under this name. */
   readonly timed: (api: string, served: HttpApi) => HttpApi
-  readonly routes: readonly Route[]
+  readonly routes: readonly ManagementRoute[]
 }
 
 /** Instances, enrollments and registrations are counted anew after so many milliseconds: it is a walk through an index. */

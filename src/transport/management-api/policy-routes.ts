@@ -2,11 +2,11 @@ import { policyJson } from '../../instances/instance-resource.ts'
 import { policyNamed, regenerateKey } from '../../instances/shared-access-policies.ts'
 import { members } from '../../model/members.ts'
 import type { Store } from '../../store/store.ts'
-import { instancePath, objectIn, serviceOf, type Call, type Route } from './route.ts'
+import { instancePath, objectIn, serviceOf, type ManagementCall, type ManagementRoute } from './route.ts'
 
 /** Shared access policies, with their keys, and new keys for them. [service-wire §8.2] */
-export function policyRoutes(store: Store): readonly Route[] {
-  const keyName = ({ parameters }: Call) => parameters['key'] ?? ''
+export function policyRoutes(store: Store): readonly ManagementRoute[] {
+  const keyName = ({ parameters }: ManagementCall) => parameters['key'] ?? ''
   return [
     {
       method: 'POST',

@@ -1,13 +1,13 @@
 import type { Json } from '../../base/json.ts'
 import { Refusal } from '../../model/refusal.ts'
-import { instancePath, type Route } from './route.ts'
+import { instancePath, type ManagementRoute } from './route.ts'
 
 /** What the resource manager's clients ask of the provider as such, and what Hubward has nothing of. [service-wire §8.2] */
-export function providerRoutes(): readonly Route[] {
+export function providerRoutes(): readonly ManagementRoute[] {
   const absent = async (): Promise<never> => {
     throw new Refusal('ResourceAbsent', 'there are no private endpoints; use IP filters and publicNetworkAccess')
   }
-  const answer = (path: string, operationName: string, json: Json): Route => {
+  const answer = (path: string, operationName: string, json: Json): ManagementRoute => {
     return { method: 'GET', path, operationName, permission: 'read', run: async () => ({ json }) }
   }
   const connections = `${instancePath}/privateendpointconnections`

@@ -18,7 +18,7 @@ import type {
 } from '../../model/revocation.ts'
 import type { LinkedHub } from '../../model/service.ts'
 import type { Store } from '../../store/store.ts'
-import { demandObject, instancePath, serviceOf, type Call, type Route } from './route.ts'
+import { demandObject, instancePath, serviceOf, type ManagementCall, type ManagementRoute } from './route.ts'
 
 export interface RevocationParts {
   readonly store: Store
@@ -30,9 +30,9 @@ export interface RevocationParts {
 const longestReason = 400
 
 /** Devices that may never register again, by hand and by certificate revocation lists. */
-export function revocationRoutes(parts: RevocationParts): readonly Route[] {
+export function revocationRoutes(parts: RevocationParts): readonly ManagementRoute[] {
   const { store, hubs, fetchList } = parts
-  const owner = (call: Call) => ({ ...parts, idScope: serviceOf(call).idScope })
+  const owner = (call: ManagementCall) => ({ ...parts, idScope: serviceOf(call).idScope })
   const lists = `${instancePath}/revocationlists`
   return [
     {

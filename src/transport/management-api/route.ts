@@ -7,7 +7,7 @@ import type { HttpRoute } from '../../wire/http/router.ts'
 import type { Permission, Principal } from '../../access/principal.ts'
 
 /** One thing that can be asked of the control plane. */
-export interface Route extends HttpRoute {
+export interface ManagementRoute extends HttpRoute {
   readonly operationName: string
   /**
    * Where the path has an `:instance`, the caller's role is asked for there, and that instance is found; else the role must hold for
@@ -18,11 +18,11 @@ export interface Route extends HttpRoute {
   readonly everywhere?: boolean
   /** The instance need not exist: it is created here, or its absence is an answer. */
   readonly absentInstance?: boolean
-  readonly run: (call: Call) => Promise<Answer>
+  readonly run: (call: ManagementCall) => Promise<ManagementAnswer>
 }
 
 /** A request that was admitted. */
-export interface Call {
+export interface ManagementCall {
   readonly request: HttpRequest
   /** Undefined on public routes only. */
   readonly principal: Principal | undefined
@@ -35,7 +35,7 @@ export interface Call {
 }
 
 /** What a call came to. */
-export interface Answer {
+export interface ManagementAnswer {
   /** Absent: 200, or 204 without a body. */
   readonly status?: number
   readonly json?: Json
@@ -51,24 +51,24 @@ export const instancePath =
   '/subscriptions/:subscription/resourcegroups/:group/providers/microsoft.devices/provisioningservices/:instance'
 
 /** The instance of a call whose route names one. */
-export function serviceOf({ service }: Call): ProvisioningService {
+export function serviceOf({ service }: ManagementCall): ProvisioningService {
   if (!service) throw new TypeError('the route has no :instance')
   return service
 }
 
 /** Where the path looks for an instance. */
-export function placeOf({ parameters }: Pick<Call, 'parameters'>): InstancePath {
+export function placeOf({ parameters }: Pick<ManagementCall, 'parameters'>): InstancePath {
   const { subscription = '', group = '', instance = '' } = parameters
   return { subscription, group, instance }
 }
 
 /** The body's members; none if it is no object. */
-export function objectIn({ body }: Call): JsonObject {
+export function objectIn({ body }: ManagementCall): JsonObject {
   return isJsonObject(body) ? body : {}
 }
 
 /** The body's members; refuses what is no object. */
-export function demandObject({ body }: Call): Members {
+export function demandObject({ body }: ManagementCall): Members {
   if (isJsonObject(body)) return members(body)
   throw members({}).refusal('', 'must be a JSON object')
 }

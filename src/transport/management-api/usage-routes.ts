@@ -2,12 +2,12 @@ import { Refusal } from '../../model/refusal.ts'
 import type { Clock } from '../../base/time.ts'
 import { dayOf } from '../../model/usage.ts'
 import type { Reader } from '../../store/store.ts'
-import { instancePath, serviceOf, type Route } from './route.ts'
+import { instancePath, serviceOf, type ManagementRoute } from './route.ts'
 
 const month = 30 * 24 * 60 * 60 * 1000
 
 /** Billable operations of an instance by day and kind, with their total: `?from=2031-03-01&to=2031-03-31`, else the last 30 days. */
-export function usageRoutes(store: Reader, clock: Clock): readonly Route[] {
+export function usageRoutes(store: Reader, clock: Clock): readonly ManagementRoute[] {
   return [
     {
       method: 'GET',

@@ -8,7 +8,7 @@ import { explain } from '../../decisions/explain.ts'
 import { whatIf, type WhatIfDependencies } from '../../registration/what-if.ts'
 import { signSasToken } from '../../wire/sas-token.ts'
 import { decisionJson } from './decision-routes.ts'
-import { instancePath, serviceOf, type Call, type Route } from './route.ts'
+import { instancePath, serviceOf, type ManagementCall, type ManagementRoute } from './route.ts'
 
 /** What-if, with the words of the kinds that are offered. */
 export interface WhatIfRouteParts extends WhatIfDependencies {
@@ -20,7 +20,7 @@ export interface WhatIfRouteParts extends WhatIfDependencies {
  * `certificateChain` (PEM, leaf first), `token`, `symmetricKey` (the device's own, base64) or `tpm` (`endorsementKey`, and
  * `storageRootKey` if it is at hand), or the member of another kind that has words for it; and, where they matter, `protocol`, `apiVersion`, `payload`, `remoteAddress`.
  */
-export function whatIfRoutes(dependencies: WhatIfRouteParts): readonly Route[] {
+export function whatIfRoutes(dependencies: WhatIfRouteParts): readonly ManagementRoute[] {
   return [
     {
       method: 'POST',
@@ -37,7 +37,7 @@ export function whatIfRoutes(dependencies: WhatIfRouteParts): readonly Route[] {
 
 const aMinute = 60
 
-function readSupposed(call: Call, dependencies: WhatIfRouteParts): DeviceRequest {
+function readSupposed(call: ManagementCall, dependencies: WhatIfRouteParts): DeviceRequest {
   const { body, request, trackingId } = call
   const { idScope } = serviceOf(call)
   const supposed = members(isJsonObject(body) ? body : {})

@@ -2,14 +2,14 @@ import type { Offered } from '../../enrollment/enrolling-instance.ts'
 import { enrollmentJson } from '../../enrollment/write-enrollment.ts'
 import type { Json } from '../../base/json.ts'
 import type { Caller } from '../../access/authorization.ts'
-import type { Ended, Progress } from '../../wire/http/api.ts'
+import type { EndedCall, Progress } from '../../wire/http/api.ts'
 import { auditedCall, type AuditedCall } from '../audit-line.ts'
-import type { Answer, Route } from './route.ts'
+import type { ServiceAnswer, ServiceRoute } from './route.ts'
 
 /** One line for the operator's log of what was done through this endpoint; holds no secret. [service-wire §14.4] */
 export interface AuditLine extends AuditedCall {
   readonly category: 'ServiceOperations'
-  readonly operationName: Route['operationName'] | 'Unknown'
+  readonly operationName: ServiceRoute['operationName'] | 'Unknown'
   /** The api-version. */
   readonly operationVersion: string
   readonly level: 'Information' | 'Warning' | 'Error'
@@ -17,7 +17,11 @@ export interface AuditLine extends AuditedCall {
   readonly callerIpAddress: string
   readonly idScope?: string | undefined
   readonly principal?: Caller['principal'] | undefined
-  readonly properties: { readonly id: string; readonly type?: Route['type'] | undefined; readonly protocol: 'Http' }
+  readonly properties: {
+    readonly id: string
+    readonly type?: ServiceRoute['type'] | undefined
+    readonly protocol: 'Http'
+  }
   /** The records before and after, rendered when asked for. */
   readonly changes?: () => Json
 }
@@ -35,8 +39,8 @@ const longestVersion = 40
 
 /** The line of a call that has ended, or is about to be carried out. */
 export function auditLine(
-  { request, routed, caller, trackingId }: Progress<Route, Caller>,
-  ended: 'begun' | Ended<Answer>,
+  { request, routed, caller, trackingId }: Progress<ServiceRoute, Caller>,
+  ended: 'begun' | EndedCall<ServiceAnswer>,
   { now, milliseconds }: { readonly now: number; readonly milliseconds: number },
   offered: Offered,
 ): AuditLine {

@@ -4,14 +4,14 @@ import type { EnrollmentKind } from '../../enrollment/kind.ts'
 import type { Queryable } from '../../enrollment/page.ts'
 import { preconditionOf } from '../../wire/precondition.ts'
 import { attestationJson } from '../../enrollment/read-attestation.ts'
-import { enrollmentMembers } from '../../enrollment/query/members.ts'
+import { enrollmentMembers } from '../../enrollment/query/queried-members.ts'
 import { enrollmentJson, type Disclosure } from '../../enrollment/write-enrollment.ts'
 import { enrollmentId, type Enrollment } from '../../model/enrollment.ts'
 import { registrationKey } from '../../model/identifiers.ts'
 import { isJsonObject, type Json, type JsonObject } from '../../base/json.ts'
 import { authorize, type Caller } from '../../access/authorization.ts'
 import { answerQuery } from './query-call.ts'
-import { warning, type Call, type Route } from './route.ts'
+import { warning, type ServiceCall, type ServiceRoute } from './route.ts'
 
 /** What individual enrollments and groups are called where they differ on this endpoint. */
 export interface EnrollmentResource<E extends Enrollment> {
@@ -20,11 +20,11 @@ export interface EnrollmentResource<E extends Enrollment> {
   readonly type: 'IndividualEnrollment' | 'EnrollmentGroup'
   readonly itemType: 'Enrollment' | 'EnrollmentGroup'
   /** What only GET shows beside the record. */
-  readonly registrationState: (enrollment: E, call: Call) => Promise<JsonObject | undefined>
+  readonly registrationState: (enrollment: E, call: ServiceCall) => Promise<JsonObject | undefined>
 }
 
 /** The six operations of individual enrollments, and of enrollment groups. [service-wire §3.1, §4] */
-export function enrollmentRoutes<E extends Enrollment>(resource: EnrollmentResource<E>): Route[] {
+export function enrollmentRoutes<E extends Enrollment>(resource: EnrollmentResource<E>): ServiceRoute[] {
   const { kind, family, type, itemType } = resource
   const root = `/${family.toLowerCase()}`
   return [
@@ -101,7 +101,7 @@ export function enrollmentRoutes<E extends Enrollment>(resource: EnrollmentResou
     return { keys: false, webhookSecrets: may(`${family}/write`) }
   }
 
-  function collection(of: EnrollmentResource<E>, { instance, caller }: Call): Queryable<E> {
+  function collection(of: EnrollmentResource<E>, { instance, caller }: ServiceCall): Queryable<E> {
     const records = of.kind.records(instance.store)
     const shown = disclosure(caller)
     return {

@@ -2,16 +2,16 @@ import { queryPage, type Queryable } from '../../enrollment/page.ts'
 import { isJsonObject } from '../../base/json.ts'
 import { Refusal } from '../../model/refusal.ts'
 import { header, type HttpRequest } from '../../wire/http.ts'
-import { headerText, type Answer, type Call } from './route.ts'
+import { headerText, type ServiceAnswer, type ServiceCall } from './route.ts'
 
 const pageSize = { ordinary: 100, most: 1000 }
 
 /** Answer a query with one page, in the form that Java, C# and C demand. [service-wire §6] */
 export async function answerQuery<T>(
-  { request, instance, body }: Call,
+  { request, instance, body }: ServiceCall,
   collection: Queryable<T>,
   itemType: 'Enrollment' | 'EnrollmentGroup' | 'DeviceRegistration',
-): Promise<Answer> {
+): Promise<ServiceAnswer> {
   const { items, continuation, whole, notUnderstood } = await queryPage(
     collection,
     {
@@ -35,7 +35,7 @@ export async function answerQuery<T>(
 }
 
 /** No body, no `query`, null and an empty text all ask for everything. */
-function queryText(body: Call['body']): string {
+function queryText(body: ServiceCall['body']): string {
   if (body === undefined) return ''
   const query = isJsonObject(body) ? (body['query'] ?? '') : undefined
   if (typeof query !== 'string') throw new Refusal('QueryMalformed', 'the body is not {"query": "…"}')

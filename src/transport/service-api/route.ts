@@ -7,18 +7,18 @@ import type { Caller } from '../../access/authorization.ts'
 import type { DataAction } from '../../access/data-action.ts'
 
 /** One thing that a client can ask for. */
-export interface Route extends HttpRoute {
+export interface ServiceRoute extends HttpRoute {
   /** What the audit log calls it, and what it is done to. [service-wire §14.4] */
   readonly operationName: 'Upsert' | 'Get' | 'Delete' | 'Query' | 'BulkOperation' | 'GetAttestationMechanism'
   readonly type: 'IndividualEnrollment' | 'EnrollmentGroup' | 'Registration'
   readonly action: DataAction
   /** How many operations it is for the throttle; absent: one. */
   readonly cost?: (body: Json | undefined) => number
-  readonly run: (call: Call) => Promise<Answer>
+  readonly run: (call: ServiceCall) => Promise<ServiceAnswer>
 }
 
 /** A request that was admitted. */
-export interface Call {
+export interface ServiceCall {
   readonly request: HttpRequest
   readonly caller: Caller
   readonly instance: EnrollingInstance
@@ -28,7 +28,7 @@ export interface Call {
 }
 
 /** What a call came to. */
-export interface Answer {
+export interface ServiceAnswer {
   /** Absent: 204. */
   readonly json?: Json
   readonly headers?: Readonly<Record<string, string>>
@@ -41,7 +41,7 @@ export interface Answer {
 }
 
 /** What was done, though something is wrong with it: in a header for the caller, and in the log. */
-export function warning(warnings: readonly string[]): Pick<Answer, 'headers' | 'notice'> {
+export function warning(warnings: readonly string[]): Pick<ServiceAnswer, 'headers' | 'notice'> {
   if (warnings.length === 0) return {}
   const text = warnings.join('; ')
   return {

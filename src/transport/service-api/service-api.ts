@@ -8,7 +8,7 @@ import type { ProvisioningService } from '../../model/service.ts'
 import type { Clocks } from '../../base/time.ts'
 import type { Store } from '../../store/store.ts'
 import type { HttpApi, HttpRequest } from '../../wire/http.ts'
-import { httpApi, type Admitted } from '../../wire/http/api.ts'
+import { httpApi, type AdmittedCall } from '../../wire/http/api.ts'
 import type { BodyFault } from '../../wire/http/json-body.ts'
 import { routerOf, type Unrouted } from '../../wire/http/router.ts'
 import { auditUnavailable } from '../audit-unavailable.ts'
@@ -22,7 +22,7 @@ import { enrollments } from './enrollments.ts'
 import { metered as meteredStore, owedUsage, type Owed } from '../../instances/metered.ts'
 import { registrations } from './registrations.ts'
 import { largestBody, readApiVersion } from './request.ts'
-import type { Answer, Route } from './route.ts'
+import type { ServiceAnswer, ServiceRoute } from './route.ts'
 
 export interface ServiceApiParts extends Clocks, Offered {
   readonly store: Store
@@ -47,14 +47,14 @@ export interface ServiceApiParts extends Clocks, Offered {
   readonly acceptAnyApiVersion?: boolean
 }
 
-const routes: readonly Route[] = [...enrollments, ...enrollmentGroups, ...registrations]
+const routes: readonly ServiceRoute[] = [...enrollments, ...enrollmentGroups, ...registrations]
 const router = routerOf(routes, { idleSlashes: 'one' })
 
 /** The service operations endpoint: how operators' programs manage what devices are permitted. [service-wire §1-7] */
 export function serviceApi(parts: ServiceApiParts): HttpApi {
   const { clock, log, store, acceptAnyApiVersion = true } = parts
   const owed = owedUsage(store)
-  return httpApi<Route, Caller, undefined, Answer>(
+  return httpApi<ServiceRoute, Caller, undefined, ServiceAnswer>(
     {
       router,
       owns: router.owns,
@@ -114,10 +114,10 @@ function refusalOf(why: Unrouted | BodyFault, request: HttpRequest): Refusal {
 
 /** Carries a call out, and bills it. */
 async function metered(
-  { route, parameters, request, caller, body }: Admitted<Route, Caller, undefined>,
+  { route, parameters, request, caller, body }: AdmittedCall<ServiceRoute, Caller, undefined>,
   owed: Owed,
   parts: ServiceApiParts,
-): Promise<Answer> {
+): Promise<ServiceAnswer> {
   const { clock, store, kinds, policies, rules = ordinaryRules } = parts
   const { service } = caller
   const bill = meteredStore({ store, owed }, service, `${route.operationName} ${route.type}`, clock)

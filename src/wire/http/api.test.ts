@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Json } from '../../base/json.ts'
 import type { HttpRequest } from '../http.ts'
-import { httpApi, type Ended } from './api.ts'
+import { httpApi, type EndedCall } from './api.ts'
 import { routerOf, type HttpRoute } from './router.ts'
 
 class No extends Error {
@@ -24,7 +24,7 @@ const routes: readonly Route[] = [
 
 /** One API, what it heard of the last request, and a request to it. */
 function subject(standingAtFirst: { isProven: boolean } = { isProven: false }) {
-  const heard = { bodies: 0, proved: 0, failed: 0, faults: [] as unknown[], ends: [] as Ended<Json>[] }
+  const heard = { bodies: 0, proved: 0, failed: 0, faults: [] as unknown[], ends: [] as EndedCall<Json>[] }
   const api = httpApi<Route, string, string, Json>(
     {
       router: routerOf(routes, { idleSlashes: 'all' }),

@@ -23,7 +23,7 @@ export interface Arrived<R extends HttpRoute> extends Routed<R> {
 }
 
 /** A call that may be carried out. */
-export interface Admitted<R extends HttpRoute, Caller, Subject> extends Arrived<R> {
+export interface AdmittedCall<R extends HttpRoute, Caller, Subject> extends Arrived<R> {
   readonly caller: Caller
   readonly subject: Subject
   /** Undefined if there was none, or if the API leaves bodies to its routes. */
@@ -31,7 +31,7 @@ export interface Admitted<R extends HttpRoute, Caller, Subject> extends Arrived<
 }
 
 /** How a call ended. */
-export type Ended<Answer> = { readonly answer: Answer } | { readonly thrown: unknown }
+export type EndedCall<Answer> = { readonly answer: Answer } | { readonly thrown: unknown }
 
 /** An API, as far as it is not the same as every other: its routes, who may call, and how answers and errors look. */
 export interface HttpApiDescription<R extends HttpRoute, Caller, Subject, Answer> {
@@ -49,8 +49,8 @@ export interface HttpApiDescription<R extends HttpRoute, Caller, Subject, Answer
   /** Throws if the caller may not call this; gives what the call is about, before its body is read. */
   readonly authorize: (arrived: Arrived<R>, caller: Caller) => Subject | Promise<Subject>
   /** Throws if there is too much of it now. Absent: there never is. */
-  readonly throttle?: (call: Admitted<R, Caller, Subject>) => void
-  readonly run: (call: Admitted<R, Caller, Subject>) => Answer | Promise<Answer>
+  readonly throttle?: (call: AdmittedCall<R, Caller, Subject>) => void
+  readonly run: (call: AdmittedCall<R, Caller, Subject>) => Answer | Promise<Answer>
   readonly success: (answer: Answer, trackingId: string) => HttpResponse
   /** How what was thrown is told to the client, after as long as that should take. */
   readonly failure: (thrown: unknown, progress: Progress<R, Caller>) => HttpResponse | Promise<HttpResponse>
@@ -61,7 +61,7 @@ export interface HttpApiDescription<R extends HttpRoute, Caller, Subject, Answer
   /** Told of each call that is about to be carried out; throws if it must not be. */
   readonly onBegin?: (progress: Progress<R, Caller>, milliseconds: number) => void
   /** Told how each call ended, such as for an audit log. */
-  readonly onEnd?: (progress: Progress<R, Caller>, ended: Ended<Answer>, milliseconds: number) => void
+  readonly onEnd?: (progress: Progress<R, Caller>, ended: EndedCall<Answer>, milliseconds: number) => void
 }
 
 /**
@@ -100,7 +100,7 @@ export function httpApi<R extends HttpRoute, Caller, Subject, Answer>(
     largestBody: api.largestBody,
     handle: async (request) => {
       const progress: Progress<R, Caller> = { request, trackingId: randomUUID(), receivedAt: monotonic() }
-      const end = (ended: Ended<Answer>) => api.onEnd?.(progress, ended, monotonic() - progress.receivedAt)
+      const end = (ended: EndedCall<Answer>) => api.onEnd?.(progress, ended, monotonic() - progress.receivedAt)
       try {
         const answer = await carriedOut(progress)
         end({ answer })

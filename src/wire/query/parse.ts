@@ -1,6 +1,6 @@
 import type { Expression, FunctionName, Literal, Operator, Path, Query, Selection } from './syntax.ts'
 import type { MemberTree } from '../../base/member-tree.ts'
-import { knownPath } from './members.ts'
+import { knownPath } from './known-path.ts'
 import { QueryFault, tokenize, type Token } from './tokens.ts'
 import { quoted } from '../../base/printable.ts'
 
