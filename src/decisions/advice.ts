@@ -1,4 +1,6 @@
 import type { RefusalReason } from '../model/refusal.ts'
+import { controlPlaneAdvice } from './control-plane-advice.ts'
+import { unreadAdvice } from './unread-advice.ts'
 
 /** Whose request can end so: a device's attempt, an operator's call, either's; or nobody's while every part is in its place. */
 export type Side = 'device' | 'operator' | 'both' | 'nobody'
@@ -38,6 +40,8 @@ export const advice = {
     'Send less: 96 KiB, or a payload of what the limits of the instance say. It is meant for a few facts.',
   ],
   MediaTypeUnsupported: ['both', 'Say Content-Type: application/json.'],
+
+  ...unreadAdvice,
 
   IdScopeUnknown: [
     'device',
@@ -245,30 +249,7 @@ export const advice = {
     'Too much was asked at once: wait as long as Retry-After says, or raise the limits of the instance.',
   ],
 
-  AuditUnavailable: [
-    'operator',
-    'The audit log cannot be written, and `audit` is `required`: make room on the disk of the data folder, then repeat the change.',
-  ],
-  InstanceAbsent: ['operator', 'Check subscription, resource group and name of the instance.'],
-  InstanceExists: ['operator', 'Choose another name.'],
-  InstanceInUse: [
-    'operator',
-    'The instance with the device host as its host name stays; delete what is in it instead.',
-  ],
-  TokenInUse: ['operator', 'Revoke it with the token of another Owner, or renew the administrator token at a start.'],
-  ResourceAbsent: ['operator', 'Check the name of the resource.'],
-  ResourceChanged: ['operator', 'Read the resource again, then repeat the change.'],
-  ResourceEtagMismatch: ['operator', 'Read the resource again, then repeat the change with its etag.'],
-  ResourceEtagMissing: ['operator', 'Send If-Match with the etag of the resource.'],
-  CaCertificateInvalid: ['operator', 'Upload the certificate of a CA, as PEM or base64 of DER.'],
-  PossessionNotProven: [
-    'operator',
-    'Issue the verification certificate with the CA itself and the latest code as its common name.',
-  ],
-  RevocationListInvalid: [
-    'operator',
-    'Import a list that is not out of date and signed by the CA whose certificates it revokes; `details` says what is wrong.',
-  ],
+  ...controlPlaneAdvice,
 
   NoHubLinked: ['device', 'Link a hub to the instance, or correct the hubs that the enrollment names.'],
   AllocationPolicyUnavailable: ['nobody', 'Choose a policy that is offered here for the enrollment or the instance.'],

@@ -10,6 +10,7 @@ import { deviceMqtt } from '../transport/mqtt.ts'
 import { isAudited } from '../transport/service-api/audit.ts'
 import { serviceApi } from '../transport/service-api/service-api.ts'
 import { sharedAmqp } from '../transport/shared-amqp.ts'
+import { unread } from '../transport/unread/unread.ts'
 import type { AmqpLimits } from '../wire/amqp/service.ts'
 import type { HttpApi } from '../wire/http.ts'
 import type { MqttLimits } from '../wire/mqtt/connection.ts'
@@ -65,6 +66,7 @@ export async function openDeviceWing(
       mqttLimits,
       amqp: sharedAmqp(bundled.amqp, deviceAmqp(devices)),
       amqpLimits,
+      unread: unread(registration.registrar),
       onFault,
     }),
   )

@@ -19,6 +19,19 @@ export const refusals = {
   BodyTooLarge: [413000, 'The request body is too large.'],
   MediaTypeUnsupported: [415000, 'The content type must be application/json.'],
 
+  // Before a request could be read: the message says what the client is told in its protocol's own words.
+  TlsMissing: [400000, 'Nothing: the connection is ended.'],
+  TlsHandshakeFailed: [400000, 'Nothing but a TLS alert.'],
+  TlsServerNotTrusted: [400000, 'Nothing: it ended the connection itself.'],
+  HttpMalformed: [400000, 'HTTP 400, 408 or 431, without a body.'],
+  WebSocketInvalid: [400000, 'HTTP 400, or the end of the connection.'],
+  MqttVersionUnsupported: [400000, 'CONNACK 1, unacceptable protocol version.'],
+  MqttMalformed: [400000, 'Nothing: the connection is ended.'],
+  MqttTopicUnknown: [404000, 'SUBACK 0x80, or the end of the connection.'],
+  MqttNotSubscribed: [400000, 'Nothing: it has not subscribed to answers.'],
+  AmqpVersionUnsupported: [400000, 'The protocol header of AMQP 1.0, and the end of the connection.'],
+  AmqpMalformed: [400000, 'CLOSE with a condition, or the end of the connection.'],
+
   // Who is asking: devices.
   IdScopeUnknown: [401002, 'Unauthorized'],
   CredentialMissing: [401002, 'Unauthorized'],

@@ -1,13 +1,6 @@
-import { constants } from 'node:crypto'
 import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https'
-import type { Server } from 'node:net'
-import {
-  DEFAULT_CIPHERS,
-  createServer as createTlsServer,
-  Server as TlsServer,
-  type TlsOptions,
-  type TLSSocket,
-} from 'node:tls'
+import type { Server, Socket } from 'node:net'
+import { createServer as createTlsServer, Server as TlsServer, type TLSSocket } from 'node:tls'
 import type { Duplex } from 'node:stream'
 import { bytesOf } from '../wire/x509/known-certificates.ts'
 import { AmqpConnection } from '../wire/amqp/connection.ts'
@@ -20,18 +13,17 @@ import type { Peer } from '../base/peer.ts'
 import type { Admission } from './admission/admission.ts'
 import { streamOfSocket, streamOfWebSocket, type ByteStream } from '../base/byte-stream.ts'
 import { frontOf, type Passed } from './front.ts'
+import type { Protocol as PortProtocol } from '../model/decision.ts'
+import { endMalformed } from './unread/malformed-http.ts'
+import type { Unread } from './unread/unread.ts'
+import { wordless } from './unread/wordless.ts'
+import { tlsOptions, type ServerProof } from './device-tls.ts'
 import { guardOf } from './connection-guard.ts'
 import { httpServing } from './serve-http.ts'
 import { webSockets, type Subprotocol } from './websocket.ts'
 
 /** What is served, and where. `Identity` is what the AMQP service knows its clients by. */
-export interface Listening<Identity = unknown> {
-  /** PEM. */
-  readonly key: string
-  /** PEM: the server's certificate and its issuers, without the root. */
-  readonly certificate: string
-  /** The same with a key of another kind: a client's offer decides which it is served with. */
-  readonly rsa?: { readonly certificate: string; readonly key: string } | undefined
+export interface Listening<Identity = unknown> extends ServerProof {
   readonly addresses: readonly string[]
   readonly ports: { readonly https: Port; readonly mqtt: Port; readonly amqp: Port }
   /** The first that owns a path answers; the last owns whatever is left. */
@@ -47,6 +39,8 @@ export interface Listening<Identity = unknown> {
   readonly memory: MemoryBudget
   /** Load balancers that say by the PROXY protocol where a connection came from; absent: there are none. */
   readonly isProxy?: ((address: string) => boolean) | undefined
+  /** Hears of whoever leaves, or is let go, before a request could be read. */
+  readonly unread: Unread
   readonly onFault: (fault: unknown) => void
 }
 
@@ -59,7 +53,7 @@ export interface Port {
 /** Where it was possible to listen. */
 export interface Listener extends AsyncDisposable {
   /** Serve new connections with another certificate. */
-  readonly renew: (certificate: Pick<Listening, 'key' | 'certificate' | 'rsa'>) => void
+  readonly renew: (certificate: ServerProof) => void
   readonly ports: { readonly https: BoundPort; readonly mqtt: BoundPort; readonly amqp: BoundPort }
 }
 
@@ -93,25 +87,35 @@ const drainTimeout = 5_000
  */
 export async function openListener<Identity>(listening: Listening<Identity>): Promise<Listener> {
   const tls = tlsOptions(listening)
+  const { unread } = listening
   const peers = new WeakMap<Duplex, Peer>()
   const connections = new Set<Duplex>()
   const guard = guardOf(listening.onFault)
   const front = frontOf(listening.admission, listening.memory, guard, listening.isProxy)
-  const secured = (socket: TLSSocket) => {
+  const handshakes = wordless()
+  const silent = wordless()
+  const secured = (socket: TLSSocket, protocol: PortProtocol) => {
     socket.on('error', () => socket.destroy()) // a client that vanishes is no fault of ours
     const passed = front.of(socket)
     if (!passed) return socket.destroy()
     passed.connection.secured()
-    peers.set(socket, peerOf(socket, passed))
+    handshakes.heard(passed)
+    const peer = peerOf(socket, passed)
+    peers.set(socket, peer)
+    silent.came(socket, socket, () => unread.silent(protocol, peer))
     connections.add(socket)
     socket.on('close', () => connections.delete(socket))
   }
   const peerBehind = (socket: Duplex) => peers.get(socket) ?? { remoteAddress: '', certificateChain: [] }
 
   const serveMqtt: Protocol = (stream, peer) =>
-    new MqttConnection(stream, peer, listening.mqtt, listening.mqttLimits, listening.onFault)
+    new MqttConnection(stream, peer, listening.mqtt, listening.mqttLimits, listening.onFault, (breach) =>
+      unread.broken(breach, 'Mqtt', peer),
+    )
   const serveAmqp: Protocol = (stream, peer) =>
-    new AmqpConnection(stream, peer, listening.amqp, listening.amqpLimits, listening.onFault)
+    new AmqpConnection(stream, peer, listening.amqp, listening.amqpLimits, listening.onFault, (breach) =>
+      unread.broken(breach, 'Amqp', peer),
+    )
 
   const overWebSocket =
     (serve: Protocol): Subprotocol =>
@@ -128,45 +132,78 @@ export async function openListener<Identity>(listening: Listening<Identity>): Pr
       ['mqtt', overWebSocket(serveMqtt)],
       ['amqpwsb10', overWebSocket(serveAmqp)],
     ]),
+    unread.webSocket,
   )
 
   const serveHttp = httpServing(listening.http, listening.onFault)
   const openHttps = () => {
     const server = createHttpsServer({ ...tls, ...httpOptions }, (incoming, outgoing) =>
-      guard(incoming.socket, () => serveHttp(incoming, outgoing, peerBehind(incoming.socket))),
+      guard(incoming.socket, () => {
+        silent.heard(incoming.socket)
+        serveHttp(incoming, outgoing, peerBehind(incoming.socket))
+      }),
     )
-    server.on('secureConnection', (socket) => guard(socket, () => secured(socket)))
+    server.on('secureConnection', (socket) => guard(socket, () => secured(socket, 'Http')))
+    server.on('clientError', (error, socket) =>
+      guard(socket, () => {
+        if (endMalformed(error, socket, peers.get(socket), unread)) silent.heard(socket)
+      }),
+    )
     server.on('upgrade', (request, socket, head) =>
-      guard(socket, () => sockets.upgrade(request, socket, head, peerBehind(socket))),
+      guard(socket, () => {
+        silent.heard(socket)
+        sockets.upgrade(request, socket, head, peerBehind(socket))
+      }),
     )
     return server
   }
-  const openTls = (serve: Protocol) => () =>
+  const openTls = (protocol: PortProtocol, serve: Protocol) => () =>
     createTlsServer(tls, (socket) =>
       guard(socket, () => {
-        secured(socket)
+        secured(socket, protocol)
         const connection = serve(streamOfSocket(socket, peerBehind(socket).memory), peerBehind(socket))
+        socket.once('data', () => silent.heard(socket))
         socket.on('data', (chunk: Buffer) => guard(socket, () => connection.receive(chunk)))
         socket.on('close', () => guard(socket, () => connection.streamClosed()))
       }),
     )
 
   const speaking: (HttpsServer | TlsServer)[] = []
-  const opening = (open: () => HttpsServer | TlsServer) => (): Server => {
+  const opening = (protocol: PortProtocol, open: () => HttpsServer | TlsServer) => (): Server => {
     const server = open()
     // Node leaves the socket of a handshake that failed, or never began, to whoever listens here.
     server.on('tlsClientError', (error, socket) => {
+      const passed = front.of(socket)
       // Whoever only leaves has cost nothing yet.
-      if (codeOf(error)?.startsWith('ERR_SSL')) front.of(socket)?.connection.failed()
+      if (codeOf(error)?.startsWith('ERR_SSL')) passed?.connection.failed()
+      if (passed) {
+        handshakes.heard(passed)
+        unread.handshake(error, protocol, passed.remoteAddress, passed.first)
+      }
       socket.destroy()
+    })
+    // Of a client that is gone the error above does not say who it was.
+    server.on('connection', (socket: Socket) => {
+      const passed = front.of(socket)
+      if (!passed) return
+      const { remoteAddress, first } = passed
+      handshakes.came(passed, socket, () => unread.handshake(undefined, protocol, remoteAddress, first))
     })
     speaking.push(server)
     return front.before(server)
   }
 
-  const https = await listenEverywhere(opening(openHttps), listening.ports.https, listening.addresses)
-  const mqtt = await listenEverywhere(opening(openTls(serveMqtt)), listening.ports.mqtt, listening.addresses)
-  const amqp = await listenEverywhere(opening(openTls(serveAmqp)), listening.ports.amqp, listening.addresses)
+  const https = await listenEverywhere(opening('Http', openHttps), listening.ports.https, listening.addresses)
+  const mqtt = await listenEverywhere(
+    opening('Mqtt', openTls('Mqtt', serveMqtt)),
+    listening.ports.mqtt,
+    listening.addresses,
+  )
+  const amqp = await listenEverywhere(
+    opening('Amqp', openTls('Amqp', serveAmqp)),
+    listening.ports.amqp,
+    listening.addresses,
+  )
   const servers = new Set<Server>([...https.servers, ...mqtt.servers, ...amqp.servers, ...speaking])
 
   return {
@@ -179,42 +216,6 @@ export async function openListener<Identity>(listening: Listening<Identity>): Pr
 }
 
 const httpOptions = { maxHeaderSize: 32 * 1024, headersTimeout, requestTimeout, connectionsCheckingInterval }
-
-/**
- * Node's own, and before them those that are signed for by an elliptic key: our order decides, and who knows both kinds of key is
- * served with the one that costs less. An RSA signature costs as much as the rest of the handshake. [performance.md, TLS]
- */
-const ciphers = [
-  'TLS_AES_256_GCM_SHA384',
-  'TLS_CHACHA20_POLY1305_SHA256',
-  'TLS_AES_128_GCM_SHA256',
-  'ECDHE-ECDSA-AES128-GCM-SHA256',
-  'ECDHE-ECDSA-AES256-GCM-SHA384',
-  'ECDHE-ECDSA-CHACHA20-POLY1305',
-  'ECDHE-ECDSA-AES128-SHA256',
-  'ECDHE-ECDSA-AES256-SHA384',
-  DEFAULT_CIPHERS,
-].join(':')
-
-function tlsOptions({ key, certificate, rsa }: Pick<Listening, 'key' | 'certificate' | 'rsa'>): TlsOptions {
-  return {
-    key: rsa ? [key, rsa.key] : key,
-    cert: rsa ? [certificate, rsa.certificate] : certificate,
-    minVersion: 'TLSv1.2',
-    ciphers,
-    requestCert: true,
-    rejectUnauthorized: false,
-    // No names are suggested: Java and Windows withhold a certificate whose issuer is not among them. [device-wire §7.1]
-    ca: [],
-    // Post-quantum shares are not offered to clients that ask for them: they cost more than the rest of the handshake. In TLS 1.2
-    // the list also says which curves a client's certificate may have.
-    ecdhCurve: 'X25519:P-256:P-384:P-521',
-    // A resumed session has lost the client's intermediates. [client-findings, TLS]
-    secureOptions: constants.SSL_OP_NO_TICKET,
-    // Without it TLS 1.3 answers wait for a delayed acknowledgement. [performance.md]
-    noDelay: true,
-  }
-}
 
 /** Read once, when the handshake is done: the call consumes the peer's chain. [client-findings, TLS] */
 function peerOf(socket: TLSSocket, { remoteAddress, connection, memory }: Passed): Peer {

@@ -22,6 +22,8 @@ export interface Passed {
   readonly remoteAddress: string
   /** Where what is held for it is counted. */
   readonly memory: Account
+  /** What came first, of which a failed handshake is told by: a few hundred bytes. */
+  readonly first: Buffer
 }
 
 type Ends = Pick<Socket, 'remoteAddress' | 'remotePort' | 'localAddress' | 'localPort'>
@@ -58,8 +60,10 @@ export function frontOf(
     })
     const pass = (remoteAddress: string, preface: number) => {
       if (!connection.comesFrom(remoteAddress, preface)) return
-      passed.set(name, { connection, remoteAddress, memory })
-      server.emit('connection', socket)
+      whenItSpeaks(socket, (first) => {
+        passed.set(name, { connection, remoteAddress, memory, first })
+        server.emit('connection', socket)
+      })
     }
     // A listed peer must send a header, any other must not: what it claims would be believed.
     if (!isProxy(peerAddress)) return pass(peerAddress, 0)
@@ -79,6 +83,21 @@ export function frontOf(
     of: (socket) => passed.get(nameOf(socket)),
     cut: () => sockets.forEach((socket) => socket.destroy()),
   }
+}
+
+/** Bytes of what came first that are kept: a ClientHello with room for post-quantum keys. */
+const mostKept = 2048
+
+/** Look at what comes first, and leave it for whoever reads next. Whoever never says a word costs no TLS. */
+function whenItSpeaks(socket: Socket, then: (first: Buffer) => void): void {
+  const read = (): void => {
+    const chunk: unknown = socket.read()
+    if (!Buffer.isBuffer(chunk)) return
+    socket.off('readable', read)
+    socket.unshift(chunk)
+    then(Buffer.from(chunk.subarray(0, mostKept)))
+  }
+  socket.on('readable', read)
 }
 
 /** The four numbers that no two live connections share; the TLS socket has them from the one below it. */

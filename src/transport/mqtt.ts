@@ -65,7 +65,7 @@ function session(
     const { status, json, retryAfter } = await outcome(request, trackingId)
     await whenAnswerable(received, transport)
     // A response that nobody subscribed to has nowhere to go. [device-wire §3.2]
-    if (subscribed === undefined) return
+    if (subscribed === undefined) return turnAway(new Refusal('MqttNotSubscribed', unheard(status, request)))
     const later = retryAfter === undefined ? '' : `&retry-after=${retryAfter}`
     connection.publish(`$dps/registrations/res/${status}/?$rid=${request.rid}${later}`, Buffer.from(json), subscribed)
   }
@@ -110,10 +110,17 @@ function session(
     if (older && older !== connection) older.destroy()
   }
 
+  function turnAway(refusal: Refusal): void {
+    transport.registrar.turnedAway({ ...attemptOf(identity, connection), asked: 'connect' }, refusal)
+  }
+
   const ours: MqttSession = {
     subscribe: (filters) =>
       filters.map(({ filter, qos }) => {
-        if (filter !== responses) return subscriptionRefused
+        if (filter !== responses) {
+          turnAway(new Refusal('MqttTopicUnknown', `expected the filter ${responses}, found ${topicOf(filter)}`))
+          return subscriptionRefused
+        }
         // What is granted is also what answers are sent with. [MQTT-3.8.4-6]
         subscribed = qos === 0 ? 0 : 1
         return subscribed
@@ -125,9 +132,13 @@ function session(
       if (packet.payload.length > largestRequest) {
         const tooLarge = new Refusal('BodyTooLarge', `the body is longer than ${largestRequest} bytes`)
         transport.registrar.turnedAway(attemptOf(identity, connection), tooLarge)
-        throw new MalformedPacket('a request beyond the limit')
+        throw new MalformedPacket('a request beyond the limit', { told: true })
       }
       const request = readRequest(packet)
+      if (!request) {
+        turnAway(new Refusal('MqttTopicUnknown', `expected the topic of a request, found ${topicOf(packet.topic)}`))
+        throw new MalformedPacket('a topic that is not for devices', { told: true })
+      }
       if (++underWay > mostAtOnce) throw new MalformedPacket('too many requests at once')
       const { memory } = connection.peer
       const bytes = 2 * packet.topic.length + request.body.length + perUnit
@@ -231,8 +242,8 @@ const longestRequestId = 16_384
 
 const requestTopic = /^\$dps\/registrations\/(PUT\/iotdps-register|GET\/iotdps-get-operationstatus)\/?\?(.*)$/
 
-/** Anything else than a request that can be answered closes the connection. [device-wire §3.6] */
-function readRequest({ topic, payload }: Publish): Request {
+/** Anything else than a request that can be answered closes the connection. Undefined for another topic. [device-wire §3.6] */
+function readRequest({ topic, payload }: Publish): Request | undefined {
   const [, action, query = ''] = requestTopic.exec(topic) ?? []
   const properties = new Map(
     query.split('&').map((property): [string, string] => {
@@ -241,10 +252,21 @@ function readRequest({ topic, payload }: Publish): Request {
     }),
   )
   const rid = properties.get('$rid')
-  if (action === undefined || rid === undefined) throw new MalformedPacket('a topic that is not for devices')
+  if (action === undefined || rid === undefined) return undefined
   if (rid.length > longestRequestId) throw new MalformedPacket('a request ID that no answer could carry')
   if (action.startsWith('PUT')) return { rid, body: ownBytes(payload) }
   return { rid, operationId: decoded(properties.get('operationId') ?? ''), body: ownBytes(payload) }
+}
+
+/** With the mistake, where the topic shows it. */
+function topicOf(topic: string): string {
+  const eaten = /^\/registrations\/|\?=/.test(topic) ? ': a shell took the names behind $ away' : ''
+  return `${quoted(topic)}${eaten}`
+}
+
+function unheard(status: number, { rid, operationId }: Request): string {
+  const asked = operationId === undefined ? 'registering' : 'polling'
+  return `the answer to ${asked} (status ${status}, $rid=${quoted(rid, 64)}) had nowhere to go: the device has no subscription to ${responses}`
 }
 
 function decoded(text: string): string {

@@ -1,8 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { WebSocketServer, type WebSocket } from 'ws'
+import { WebSocket, WebSocketServer } from 'ws'
 import { perUnit } from '../base/memory.ts'
 import type { Peer } from '../base/peer.ts'
+import { quoted } from '../base/printable.ts'
 
 /** Takes over a WebSocket that speaks one subprotocol. */
 export type Subprotocol = (socket: WebSocket, peer: Peer) => void
@@ -25,8 +26,13 @@ const lingering = 2_000
  *
  * @param largestMessage bytes
  * @param subprotocols by their names in lower case
+ * @param refused hears of each client that spoke otherwise, once
  */
-export function webSockets(largestMessage: number, subprotocols: ReadonlyMap<string, Subprotocol>): WebSockets {
+export function webSockets(
+  largestMessage: number,
+  subprotocols: ReadonlyMap<string, Subprotocol>,
+  refused: (found: string, peer: Peer) => void,
+): WebSockets {
   const named = (name: string) => subprotocols.get(name.trim().toLowerCase())
   const server = new WebSocketServer({
     noServer: true,
@@ -38,16 +44,30 @@ export function webSockets(largestMessage: number, subprotocols: ReadonlyMap<str
     autoPong: false,
     handleProtocols: (offered) => [...offered].find(named) ?? false,
   })
+  const peers = new WeakMap<Duplex, Peer>()
+  // What else an upgrade may lack, such as a key.
+  server.on('wsClientError', ({ message }, socket) => {
+    const peer = peers.get(socket)
+    if (peer) refused(`the WebSocket cannot be opened: ${quoted(message)}`, peer)
+    refuse(socket)
+  })
   return {
     upgrade: (request, socket, head, peer) => {
-      const offered = String(request.headers['sec-websocket-protocol'] ?? '').split(',')
-      if (!offered.some(named)) {
+      const offered = String(request.headers['sec-websocket-protocol'] ?? '')
+      if (!offered.split(',').some(named)) {
+        const expected = `expected one of the subprotocols ${[...subprotocols.keys()].join(', ')}`
+        refused(`${expected}, found ${offered === '' ? 'none' : quoted(offered)}`, peer)
         return refuse(socket)
       }
+      peers.set(socket, peer)
       server.handleUpgrade(request, socket, head, (webSocket) => {
-        webSocket.on('error', () => webSocket.terminate()) // broken frames; the connection is over
+        const end = (found: string) => {
+          if (webSocket.readyState === WebSocket.OPEN) refused(found, peer)
+          webSocket.terminate()
+        }
+        webSocket.on('error', ({ message }) => end(`the frames of the WebSocket are broken: ${quoted(message)}`))
         // MQTT and AMQP travel in binary frames only. [MQTT-6.0.0-1]
-        webSocket.on('message', (_, isBinary) => isBinary || webSocket.terminate())
+        webSocket.on('message', (_, isBinary) => isBinary || end('expected binary frames, found a text frame'))
         webSocket.on('ping', (data) => pong(webSocket, data))
         countHeld(webSocket, socket, largestMessage, peer)
         named(webSocket.protocol)?.(webSocket, peer)

@@ -15,6 +15,7 @@ import { revoked } from './revoked.ts'
 import { supposed } from './supposed.ts'
 import { tokens } from './tokens.ts'
 import { tpms } from './tpm.ts'
+import { unread } from './unread.ts'
 import { decisionOf, other, type Case, type Told, type World } from './world.ts'
 
 const cases: readonly Case[] = [
@@ -26,6 +27,7 @@ const cases: readonly Case[] = [
   ...placement,
   ...revoked,
   ...supposed,
+  ...unread,
 ]
 
 const folder = await mkdtemp(join(tmpdir(), 'hubward-why-'))

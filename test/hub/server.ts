@@ -1,3 +1,4 @@
+import { unread } from '../../src/transport/unread/unread.ts'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -54,6 +55,7 @@ export async function serveHub(address: string): Promise<HubServer> {
     amqpLimits: { frameBytes: 65_536, messageBytes: 65_536, openTimeout: 30_000, idleTimeout: 240_000 },
     admission: everybody,
     memory: memoryBudget({ total: Infinity, each: Infinity }),
+    unread: unread({ turnedAway: () => {} }),
     onFault,
   })
   return {

@@ -1,5 +1,7 @@
+import type { Breach } from '../../base/breach.ts'
 import type { ByteStream } from '../../base/byte-stream.ts'
 import type { Peer } from '../../base/peer.ts'
+import { quoted } from '../../base/printable.ts'
 import { asText, asUnsigned, demand, ProtocolViolation } from './decoding.ts'
 import { map, nothing, string, symbol, uint, ushort, type Encoded } from './encoding.ts'
 import { Input, InputEnded, type Frame } from './input.ts'
@@ -13,14 +15,9 @@ import {
   type Performative,
 } from './performatives.ts'
 import { negotiate } from './sasl.ts'
+import { header, shownHeader } from './protocol-header.ts'
 import type { AmqpClient, AmqpLimits, AmqpService } from './service.ts'
 import { Session } from './session.ts'
-
-/** Protocol headers: AMQP 1.0, and the SASL layer before it. [AMQP-1.0 §2.2, §5.3.2] */
-const header = {
-  amqp: Buffer.from('AMQP\x00\x01\x00\x00', 'latin1'),
-  sasl: Buffer.from('AMQP\x03\x01\x00\x00', 'latin1'),
-}
 
 const channelMax = 8191
 /** Event Hubs clients begin one for each partition, and two beside. */
@@ -42,6 +39,10 @@ export class AmqpConnection<Identity> {
   readonly #service: AmqpService<Identity>
   readonly #limits: AmqpLimits
   readonly #onFault: (fault: unknown) => void
+  readonly #onBreach: (breach: Breach) => void
+  /** What is waited for; undefined once the client was answered to its OPEN. */
+  #due: string | undefined = 'a protocol header'
+  #spoke = false
   readonly #input: Input
   readonly #sessions = new Map<number, Session>()
   #client: AmqpClient | undefined
@@ -58,19 +59,22 @@ export class AmqpConnection<Identity> {
     service: AmqpService<Identity>,
     limits: AmqpLimits,
     onFault: (fault: unknown) => void,
+    onBreach: (breach: Breach) => void = () => {},
   ) {
     this.#stream = stream
     this.peer = peer
     this.#service = service
     this.#limits = limits
     this.#onFault = onFault
+    this.#onBreach = onBreach
     this.#input = new Input(stream, peer.memory)
-    this.#timer = setTimeout(() => this.destroy(), limits.openTimeout)
+    this.#timer = setTimeout(() => this.#late(limits.openTimeout), limits.openTimeout)
     void this.#guard(() => this.#converse())
   }
 
   /** Feed bytes from the stream. */
   receive(chunk: Buffer): void {
+    this.#spoke = true
     if (this.#opened) this.#timer.refresh()
     this.#input.push(chunk)
   }
@@ -92,6 +96,8 @@ export class AmqpConnection<Identity> {
   /** To be called when the stream has closed. */
   streamClosed(): void {
     if (this.#closed) return
+    // Health checks come and go without a word.
+    if (this.#due && this.#spoke) this.#breach('protocol', `the connection ended while ${this.#due} was due`)
     this.#closed = true
     clearTimeout(this.#timer)
     clearInterval(this.#heartbeat)
@@ -104,12 +110,26 @@ export class AmqpConnection<Identity> {
     let identity: Identity | undefined
     let layer = await this.#agreeOnHeader()
     if (layer === header.sasl) {
-      identity = await negotiate(this.#service.mechanisms(this.peer), this.#input, (bytes) => this.#write(bytes))
+      const mechanisms = this.#service.mechanisms(this.peer)
+      const offered = [...mechanisms.keys()].join(', ')
+      this.#due = `the SASL exchange (offered: ${offered})`
+      identity = await negotiate(
+        mechanisms,
+        this.#input,
+        (bytes) => this.#write(bytes),
+        (name) => {
+          // What becomes of one that is offered, is told by whoever offers it.
+          this.#due = undefined
+          if (!mechanisms.has(name))
+            this.#breach('protocol', `expected a SASL mechanism of ${offered}, found ${quoted(name)}`)
+        },
+      )
       if (identity === undefined) return this.end()
       layer = await this.#agreeOnHeader()
     }
     if (layer !== header.amqp) return this.end()
 
+    this.#due = 'OPEN'
     const open = await this.#next()
     demand(open.performative.code === code.open, 'the first frame is not OPEN')
     const { fields } = open.performative
@@ -120,6 +140,7 @@ export class AmqpConnection<Identity> {
       close: (error) => this.#close(error),
       guard: this.#guard.bind(this),
     })
+    this.#due = undefined
     this.#open(fields, 'refused' in admission ? admission.refused : undefined)
     if ('refused' in admission) return this.#close(admission.refused)
     this.#client = admission
@@ -135,9 +156,24 @@ export class AmqpConnection<Identity> {
   async #agreeOnHeader(): Promise<Buffer | undefined> {
     const asked = await this.#input.take(8)
     const agreed = Object.values(header).find((known) => known.equals(asked))
-    if (agreed) this.#write(agreed)
-    else if (asked.toString('latin1', 0, 4) === 'AMQP') this.#write(header.amqp)
-    return agreed
+    if (agreed) {
+      this.#write(agreed)
+      return agreed
+    }
+    this.#breach('version', `expected the protocol header of AMQP 1.0, found ${shownHeader(asked)}`)
+    if (asked.toString('latin1', 0, 4) === 'AMQP') this.#write(header.amqp)
+    return undefined
+  }
+
+  #late(after: number): void {
+    if (this.#due) this.#breach('protocol', `${this.#due} did not come within ${after / 1000} s`)
+    this.destroy()
+  }
+
+  /** Told once: what follows is only how it ends. */
+  #breach(of: Breach['of'], found: string): void {
+    this.#due = undefined
+    this.#onBreach({ of, found })
   }
 
   /** The next frame with something in it. */
@@ -219,6 +255,7 @@ export class AmqpConnection<Identity> {
       const violation = error instanceof ProtocolViolation ? error : undefined
       if (!violation) this.#onFault(error)
       if (this.#closed) return
+      if (violation) this.#breach('protocol', violation.message)
       if (violation) this.#close({ condition: violation.condition, description: violation.message })
       else
         this.#close({ condition: 'amqp:internal-error', description: 'The connection ended with an internal error.' })

@@ -24,19 +24,21 @@ const largestFrame = 2048
 const outcome = { ok: 0, refused: 1, fault: 2 } as const
 
 /**
- * The server's side of a SASL exchange: gives the identity, or undefined when the client was refused. Rejects with
- * ProtocolViolation, InputEnded, or the mechanism's fault; the fault's outcome has been sent by then. [AMQP-1.0 §5.3]
+ * The server's side of a SASL exchange: gives the identity, or undefined when the client was refused. `chosen` hears
+ * which mechanism the client named, offered or not. Rejects with ProtocolViolation, InputEnded, or the mechanism's fault; the fault's outcome has been sent by then. [AMQP-1.0 §5.3]
  */
 export async function negotiate<Identity>(
   mechanisms: SaslMechanisms<Identity>,
   input: Input,
   send: (bytes: Buffer) => void,
+  chosen: (mechanism: string) => void = () => {},
 ): Promise<Identity | undefined> {
   const sendFrame = (performative: number, field: Encoded) => send(writeFrame(1, 0, performative, [field]))
   sendFrame(code.saslMechanisms, symbols([...mechanisms.keys()]))
 
   const [name, initialResponse] = await receive(input, code.saslInit)
   const mechanism = mechanisms.get(asText(name) ?? '')
+  chosen(asText(name) ?? '')
   const challenge = async (bytes: Buffer): Promise<Buffer> => {
     sendFrame(code.saslChallenge, binary(bytes))
     const [response] = await receive(input, code.saslResponse)

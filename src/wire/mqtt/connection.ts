@@ -1,6 +1,8 @@
+import type { Breach } from '../../base/breach.ts'
 import type { ByteStream } from '../../base/byte-stream.ts'
 import { perUnit } from '../../base/memory.ts'
 import type { Peer } from '../../base/peer.ts'
+import { quoted } from '../../base/printable.ts'
 import { connack, type Connect, type ConnackCode, type Packet, type Publish } from './packets.ts'
 import { MalformedPacket, PacketReader } from './reader.ts'
 import { connackPacket, pingrespPacket, pubackPacket, publishPacket, subackPacket, unsubackPacket } from './writer.ts'
@@ -61,6 +63,8 @@ export class MqttConnection {
   readonly #reader: PacketReader
   readonly #limits: MqttLimits
   readonly #onFault: (fault: unknown) => void
+  readonly #onBreach: (breach: Breach) => void
+  #clientId: string | undefined
   #session: MqttSession | undefined
   #connected = false
   #closed = false
@@ -77,14 +81,17 @@ export class MqttConnection {
     services: readonly MqttService[],
     limits: MqttLimits,
     onFault: (fault: unknown) => void,
+    onBreach: (breach: Breach) => void = () => {},
   ) {
     this.#stream = stream
     this.peer = peer
     this.#services = services
     this.#limits = limits
     this.#onFault = onFault
+    this.#onBreach = onBreach
     this.#reader = new PacketReader(limits.packetBytes, peer.memory)
-    this.#timer = setTimeout(() => this.destroy(), limits.connectTimeout)
+    const late = () => this.#fail(new MalformedPacket(`no CONNECT came within ${limits.connectTimeout / 1000} s`))
+    this.#timer = setTimeout(late, limits.connectTimeout)
   }
 
   /** Feed bytes from the stream. */
@@ -158,7 +165,12 @@ export class MqttConnection {
 
   #fail(error: unknown): void {
     if (!(error instanceof MalformedPacket)) this.#onFault(error)
+    else if (!error.told && !this.#closed) this.#breach('protocol', error.message)
     this.destroy()
+  }
+
+  #breach(of: Breach['of'], found: string): void {
+    this.#onBreach({ of, found, ...(this.#clientId && { clientId: this.#clientId }) })
   }
 
   async #drain(): Promise<void> {
@@ -207,6 +219,7 @@ export class MqttConnection {
   async #connect(packet: Connect): Promise<void> {
     if (this.#connected) throw new MalformedPacket('a second CONNECT') // [MQTT-3.1.0-2]
     this.#connected = true
+    this.#clientId = packet.clientId
     // Who the client says it is, is remembered as long as it is there.
     this.peer.memory?.count(sizeOf(packet))
     const admission = await this.#admit(packet)
@@ -228,7 +241,10 @@ export class MqttConnection {
   }
 
   async #admit(packet: Connect): Promise<ConnectOutcome> {
-    if (packet.protocol !== 'MQTT' || packet.level !== 4) return { refused: connack.unacceptableProtocol }
+    if (packet.protocol !== 'MQTT' || packet.level !== 4) {
+      this.#breach('version', `expected MQTT 3.1.1 (level 4), found ${versionOf(packet)}`)
+      return { refused: connack.unacceptableProtocol }
+    }
     for (const service of this.#services) {
       const admission = await service(packet, this)
       if (admission) return admission
@@ -250,6 +266,16 @@ export class MqttConnection {
     // Who asks without end and never reads is not waited for.
     if (this.#stream.unsent() > mostUnsent) this.destroy()
   }
+}
+
+const versionNames: ReadonlyMap<string, string> = new Map([
+  ['MQIsdp 3', 'MQTT 3.1'],
+  ['MQTT 5', 'MQTT 5'],
+  ['MQTT 132', 'MQTT 3.1.1 of a bridge'],
+])
+
+function versionOf({ protocol, level }: Connect): string {
+  return `${versionNames.get(`${protocol} ${level}`) ?? quoted(protocol)} (level ${level})`
 }
 
 /** At once where there is nothing to wait for: very many packets may come at a time. */

@@ -6,6 +6,13 @@ import type { Connect, Packet, Publish } from './packets.ts'
 /** The bytes break the protocol; the only answer is to close the connection. [MQTT-4.8.0-1] */
 export class MalformedPacket extends Error {
   override readonly name = 'MalformedPacket'
+  /** Whoever threw it has told of it. */
+  readonly told: boolean
+
+  constructor(what: string, { told = false } = {}) {
+    super(what)
+    this.told = told
+  }
 }
 
 /**
@@ -106,8 +113,16 @@ function parse(first: number, body: Buffer): Packet {
 function connect(fields: Fields): Connect {
   const protocol = fields.text()
   const level = fields.byte()
-  // What follows is laid out differently; the refusal needs no more. [MQTT-3.1.2-2]
-  if (level !== 4) return { type: 'connect', protocol, level, clientId: '', cleanSession: true, keepAlive: 0 }
+  // The refusal needs no more. [MQTT-3.1.2-2]
+  if (level !== 4)
+    return {
+      type: 'connect',
+      protocol,
+      level,
+      clientId: otherClientId(fields, level),
+      cleanSession: true,
+      keepAlive: 0,
+    }
   const flags = fields.byte()
   demand((flags & 1) === 0, 'the reserved CONNECT flag is set')
   const keepAlive = fields.number()
@@ -128,6 +143,18 @@ function connect(fields: Fields): Connect {
     userName,
     password,
     will,
+  }
+}
+
+/** The client ID of another version's CONNECT, as far as it can be found: empty where it is laid out in another way. */
+function otherClientId(fields: Fields, level: number): string {
+  try {
+    fields.skip(3) // flags and keep-alive
+    // Version 5 has its properties in between. [MQTT 5 §3.1.2.11]
+    if (level === 5) fields.skip(fields.variableNumber())
+    return fields.text()
+  } catch {
+    return ''
   }
 }
 
@@ -184,6 +211,18 @@ class Fields {
     const bytes = this.bytes()
     demand(isUtf8(bytes) && !bytes.includes(0), 'a text is no UTF-8, or has a null character')
     return bytes.toString('utf8')
+  }
+
+  skip(length: number): void {
+    this.#take(length)
+  }
+
+  /** [MQTT 5 §1.5.5] */
+  variableNumber(): number {
+    const size = remainingLength(this.#body.subarray(this.#at - 1))
+    demand(size !== undefined, 'a length runs past the end of its packet')
+    this.#at += size.header - 1
+    return size.body
   }
 
   rest(): Buffer {
