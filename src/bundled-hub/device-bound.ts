@@ -44,6 +44,16 @@ const spent = `select sequence, properties, body, deliveries from device_bound
   where hub = ? and device = ? and (expires <= ? or deliveries >= ?)`
 const purge = 'delete from device_bound where hub = ? and device = ?'
 
+const withSpent = `select distinct device from device_bound
+  where hub = ? and (expires <= ? or deliveries >= ?) order by device limit 100`
+
+/** Drops what expired or was delivered too often, of some devices at a time. */
+export async function sweepSpent(hub: Hub): Promise<void> {
+  const rows = hub.database.all(withSpent, [hub.name, hub.clock(), deviceBoundLimits.deliveries])
+  const writes = rows.flatMap((row) => forgetSpent(hub, String(row['device'])))
+  if (writes.length > 0) await hub.database.write(writes)
+}
+
 /** The devices of a hub for which messages wait. */
 export function messagedDevices(database: Database, hub: string): Set<string> {
   return new Set(database.all(devices, [hub]).map(({ device }) => String(device)))

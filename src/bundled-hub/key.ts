@@ -35,6 +35,9 @@ export class Key {
     return createHmac('sha256', this.#key).update(message).digest()
   }
 
+  /** Signs as the Event Hubs SDKs do: under the base64 text itself, which they do not decode. [service-wire §13.5] */
+  readonly asText = { hmac: (message: string) => createHmac('sha256', this.#base64).update(message).digest() }
+
   reveal(): string {
     return this.#base64
   }

@@ -29,8 +29,9 @@ function scopeOf({ name }: Hub, { resource }: SasToken): readonly string[] | und
 }
 
 function isSignedBy({ keys }: Policy, token: SasToken): boolean {
-  return keys.some((key) => {
-    const expected = expectedSignature(token, key)
+  const signers = keys.flatMap((key) => [key, key.asText])
+  return signers.some((signer) => {
+    const expected = expectedSignature(token, signer)
     return expected.length === token.signature.length && timingSafeEqual(expected, token.signature)
   })
 }

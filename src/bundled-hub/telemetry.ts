@@ -24,6 +24,17 @@ const last = 'select max(position) as position from telemetry'
 const select = `select position, device, module, enqueued, properties, body from telemetry
   where hub = ? and device = ? and position > ? order by position limit ?`
 
+const selectAll = `select position, device, module, enqueued, properties, body from telemetry
+  where hub = ? and position > ? and enqueued > ? order by position limit ?`
+const ends = `select min(position) as first, max(position) as last, max(enqueued) as enqueued from telemetry where hub = ?`
+
+/** Where a hub's messages begin and end; undefined where it has none. */
+export interface TelemetryEnds {
+  readonly first: number
+  readonly last: number
+  readonly lastEnqueued: number
+}
+
 /** What a row costs beside its texts, so that a flood of empty messages is bounded too. */
 const overhead = 256
 
@@ -35,6 +46,7 @@ export class Telemetry {
   readonly #database: Database
   readonly #capacity: number
   #position: number
+  readonly #listeners = new Set<() => void>()
 
   constructor(database: Database, capacity: number) {
     this.#database = database
@@ -43,12 +55,30 @@ export class Telemetry {
   }
 
   /** Keep a message; settles when it is durable. */
-  append(hub: string, { deviceId, moduleId, enqueued, properties, body }: NewTelemetryMessage): Promise<void> {
+  async append(hub: string, { deviceId, moduleId, enqueued, properties, body }: NewTelemetryMessage): Promise<void> {
     this.#position += body.length + properties.length + overhead
-    return this.#database.write([
+    await this.#database.write([
       { sql: insert, parameters: [this.#position, hub, deviceId, moduleId, enqueued, properties, body] },
       { sql: expire, parameters: [this.#position - this.#capacity] },
     ])
+    for (const listener of this.#listeners) listener()
+  }
+
+  /** Call this after each message that is kept, of whatever hub; gives what ends that. */
+  onKept(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
+  }
+
+  /** Messages of all devices after a position, and enqueued after a moment in milliseconds since 1970, oldest first. */
+  readAll(hub: string, after: number, enqueuedAfter: number, limit: number): TelemetryMessage[] {
+    return this.#database.all(selectAll, [hub, after, enqueuedAfter, limit]).map(message)
+  }
+
+  ends(hub: string): TelemetryEnds | undefined {
+    const row = this.#database.get(ends, [hub])
+    if (!row || row['first'] === null) return undefined
+    return { first: Number(row['first']), last: Number(row['last']), lastEnqueued: Number(row['enqueued']) }
   }
 
   /** The device's messages (its modules' too) after a position, oldest first. */

@@ -41,11 +41,13 @@ const commands = {
     for (const [name, value] of Object.entries(properties)) message.properties.add(name, value)
     await client.sendEvent(message)
   },
-  async listen() {
+  /** Settles message after message in these ways, and completes those after them. */
+  async listen({ settle = [] }) {
     client.on('message', (message) => {
       const properties = message.properties.propertyList.map(({ key, value }) => [key, value])
       tell('message', { body: message.data.toString(), messageId: message.messageId, properties })
-      client.complete(message, () => tell('completed'))
+      const how = settle.shift() ?? 'complete'
+      client[how](message, (error) => tell(how === 'complete' ? 'completed' : how, error?.message))
     })
   },
   async method({ name, status, payload }) {

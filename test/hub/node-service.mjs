@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
 const require = createRequire(join(process.env.SDK_FOLDER, 'package.json'))
-const { Client, Registry } = require('azure-iothub')
+const { AmqpWs, Client, JobClient, Registry } = require('azure-iothub')
+const { Message } = require('azure-iot-common')
 
 let objects
 
@@ -13,7 +14,27 @@ const commands = {
     objects = {
       registry: Registry.fromConnectionString(connectionString),
       client: Client.fromConnectionString(connectionString),
+      jobs: JobClient.fromConnectionString(connectionString),
     }
+  },
+  async useWebSockets(connectionString) {
+    objects.client = Client.fromConnectionString(connectionString, AmqpWs)
+  },
+  async send({ deviceId, body, ...properties }) {
+    const { ack, messageId, expiryTimeUtc, properties: application = {} } = properties
+    const message = Object.assign(new Message(body), { ack, messageId, expiryTimeUtc })
+    for (const [name, value] of Object.entries(application)) message.properties.add(name, value)
+    await objects.client.send(deviceId, message)
+  },
+  async feedback() {
+    const { result: receiver } = await objects.client.getFeedbackReceiver()
+    receiver.on('message', (message) => {
+      for (const record of JSON.parse(message.data.toString())) tell('feedback', record)
+      receiver.complete(message)
+    })
+  },
+  async fileNotifications() {
+    await objects.client.getFileNotificationReceiver()
   },
   async call({ object, method, arguments: given = [] }) {
     const { responseBody, result } = await objects[object][method](...given)
@@ -30,6 +51,10 @@ const commands = {
     while (query.hasMoreResults) pages.push((await query.nextAsTwin()).result.map(({ deviceId }) => deviceId))
     return pages
   },
+}
+
+function tell(event, value) {
+  process.stdout.write(JSON.stringify({ event, value }) + '\n')
 }
 
 /** A twin refers to the registry, which refers to sockets. */

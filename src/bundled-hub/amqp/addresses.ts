@@ -7,7 +7,7 @@ export type LinkAddress =
   | { readonly kind: 'deviceBound' }
   | { readonly kind: 'feedback' }
   | { readonly kind: 'fileNotifications' }
-  /** The events of all devices, under the hub's name for them or under its Event Hub's. */
+  /** The events of all devices, under the hub's name for them, its Event Hub's, or none. */
   | { readonly kind: 'events'; readonly entity: string; readonly path: readonly string[] }
 
 export type DeviceChannel = 'events' | 'deviceBound' | 'twin' | 'methods' | 'inputs'
@@ -22,6 +22,8 @@ export function linkAddress(address: string): LinkAddress | undefined {
   switch (`${first}/${second}`.toLowerCase()) {
     case '$cbs/':
       return { kind: 'claims' }
+    case '$management/':
+      return { kind: 'events', entity: '', path: ['$management'] }
     case 'messages/devicebound':
       return path.length === 2 ? { kind: 'deviceBound' } : undefined
     case 'messages/servicebound':

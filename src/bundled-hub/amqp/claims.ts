@@ -42,14 +42,21 @@ export class Claims {
     return undefined
   }
 
-  /** Until when this connection has the right at this path, in milliseconds since 1970; undefined if it has not. */
-  right(right: Right, path: readonly string[]): number | undefined {
-    const ends = [...this.#tokens.values()].flatMap((text) => {
+  /** When the last of the tokens expires, in milliseconds since 1970; never without any. */
+  lastExpiry(): number {
+    if (this.#tokens.size === 0) return Infinity
+    return Math.max(...Array.from(this.#tokens.values(), (text) => (parseSasToken(text)?.expiry ?? 0) * 1000))
+  }
+
+  /** True if a token that was presented gives the right at this path, whose case does not matter: SDKs write it in either. */
+  holds(right: Right, path: readonly string[]): boolean {
+    return [...this.#tokens.values()].some((text) => {
       const token = policyToken(this.#hub, text)
-      const isHeld = token?.policy.rights.has(right) && token.scope.every((one, index) => one === path[index])
-      return token && isHeld ? [token.expires] : []
+      return (
+        token?.policy.rights.has(right) &&
+        token.scope.every((segment, index) => segment.toLowerCase() === path[index]?.toLowerCase())
+      )
     })
-    return ends.length > 0 ? Math.max(...ends) : undefined
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Peer } from '../../base/peer.ts'
+import type { AmqpMessage } from '../../wire/amqp/message.ts'
 import type { AmqpError } from '../../wire/amqp/performatives.ts'
 import type {
   AmqpClient,
@@ -13,10 +14,11 @@ import type { Hub } from '../hub.ts'
 import { clientOf } from '../identity.ts'
 import type { Address } from '../registry.ts'
 import { linkAddress } from './addresses.ts'
-import { ClaimsChannel } from './claims-channel.ts'
 import { Claims } from './claims.ts'
 import { AmqpDevice } from './device.ts'
 import { noSuchLink, unauthorized } from './errors.ts'
+import { RequestChannel, type NodeAnswer } from './request-channel.ts'
+import { ServiceLinks } from './service-links.ts'
 
 /** What setTimeout can wait. */
 const longestWait = 2 ** 31 - 1
@@ -28,10 +30,10 @@ export class HubClient implements AmqpClient {
   readonly #peer: Peer
   readonly #opening: AmqpOpening
   readonly #claims: Claims
-  readonly #claimsChannel: ClaimsChannel
+  readonly #claimsChannel: RequestChannel
+  readonly #service: ServiceLinks
   readonly #devices = new Map<string, AmqpDevice>()
   #expiry: NodeJS.Timeout | undefined
-  #expires = Infinity
 
   /** @param token that was presented before OPEN */
   constructor(hub: Hub, peer: Peer, opening: AmqpOpening, token?: string) {
@@ -39,13 +41,15 @@ export class HubClient implements AmqpClient {
     this.#peer = peer
     this.#opening = opening
     this.#claims = new Claims(hub, peer)
-    this.#claimsChannel = new ClaimsChannel((text) => this.#present(text))
-    if (token !== undefined) this.#claims.present(token)
+    this.#service = new ServiceLinks(hub, this.#claims)
+    this.#claimsChannel = new RequestChannel((request) => this.#put(request))
+    if (token !== undefined && this.#claims.present(token)) this.#closeAtExpiry()
   }
 
   takes(link: AmqpLink): AmqpTaker | LinkRefused {
     const address = linkAddress(link.address)
-    switch (address?.kind) {
+    if (!address) return noSuchLink
+    switch (address.kind) {
       case 'claims':
         return { take: (request) => this.#claimsChannel.take(request) }
       case 'device': {
@@ -53,27 +57,36 @@ export class HubClient implements AmqpClient {
         return device instanceof AmqpDevice ? device.takes(address.channel) : device
       }
       default:
-        return noSuchLink
+        return this.#service.takes(address)
     }
   }
 
   gives(link: AmqpLink, sender: AmqpSender): AmqpGiver | LinkRefused {
     const address = linkAddress(link.address)
-    switch (address?.kind) {
+    if (!address) return noSuchLink
+    switch (address.kind) {
       case 'claims':
-        return this.#claimsChannel.replyOn(link.clientAddress, sender)
+        return this.#claimsChannel.answerOn(link.clientAddress, sender)
       case 'device': {
         const device = this.#device(address.device, link)
         return device instanceof AmqpDevice ? device.gives(address.channel, sender) : device
       }
       default:
-        return noSuchLink
+        return this.#service.gives(address, link, sender)
     }
   }
 
   closed(): void {
     clearTimeout(this.#expiry)
+    this.#service.left()
     for (const device of this.#devices.values()) device.left()
+  }
+
+  #put({ applicationProperties, body }: AmqpMessage): NodeAnswer {
+    if (applicationProperties.get('operation') !== 'put-token')
+      return { status: 400, description: 'the operation is not put-token' }
+    if (this.#present(body.toString('utf8'))) return { status: 200, description: 'OK' }
+    return { status: 401, description: 'the token is not valid at this hub' }
   }
 
   #present(token: string): boolean {
@@ -110,9 +123,9 @@ export class HubClient implements AmqpClient {
     const ends = [...this.#devices.values()].map(
       ({ identity }) => this.#claims.device(identity)?.credential.expires ?? 0,
     )
-    this.#expires = Math.min(Infinity, ...ends)
+    const expires = ends.length > 0 ? Math.min(...ends) : this.#claims.lastExpiry()
     clearTimeout(this.#expiry)
-    const left = this.#expires - this.#hub.clock()
+    const left = expires - this.#hub.clock()
     if (left <= 0) return this.#close(expired)
     if (left === Infinity) return
     this.#expiry = setTimeout(

@@ -30,6 +30,8 @@ function conditionOf({ refusal, status }: HubRefusal): string {
       return 'amqp:not-found'
     case 'PreconditionFailed':
       return 'amqp:precondition-failed'
+    case 'NotImplemented':
+      return 'amqp:not-implemented'
     default:
       if (status === 401 || status === 403) return 'amqp:unauthorized-access'
       return status < 500 ? 'amqp:not-allowed' : 'amqp:internal-error'

@@ -27,6 +27,8 @@ const smallestFrame = 512
 const longestHostName = 1024
 /** Bytes. Whoever asks and asks and never reads is cut here. */
 const mostUnsent = 1 << 20
+/** Bytes. Messages wait where so much is unsent, and the largest that goes out then stays below the bound above. */
+const congested = 256 << 10
 const fastestHeartbeat = 500 // milliseconds, however impatient the client says it is
 
 /**
@@ -52,6 +54,7 @@ export class AmqpConnection<Identity> {
   #timer: NodeJS.Timeout
   #heartbeat: NodeJS.Timeout | undefined
   #pending: Buffer[] = []
+  #unflushed = 0
 
   constructor(
     stream: ByteStream,
@@ -239,6 +242,7 @@ export class AmqpConnection<Identity> {
     const outlet = {
       send: this.#send.bind(this),
       clientFrameBytes: this.#clientFrameBytes,
+      isCongested: () => this.#unflushed + this.#stream.unsent() > congested,
       close: this.#close.bind(this),
       guard: this.#guard.bind(this),
       memory: this.peer.memory,
@@ -287,6 +291,7 @@ export class AmqpConnection<Identity> {
   /** Frames of one turn, and of the promises it settles, leave in one write: each write is a TLS record. */
   #write(bytes: Buffer): void {
     if (this.#closed) return
+    this.#unflushed += bytes.length
     if (this.#pending.push(bytes) === 1) process.nextTick(() => void this.#guard(() => this.#flush()))
   }
 
@@ -294,6 +299,7 @@ export class AmqpConnection<Identity> {
     if (this.#pending.length === 0 || this.#closed) return
     const bytes = this.#pending.length === 1 ? this.#pending[0]! : Buffer.concat(this.#pending)
     this.#pending = []
+    this.#unflushed = 0
     this.#stream.send(bytes)
     if (this.#stream.unsent() > mostUnsent) this.destroy()
   }

@@ -69,8 +69,17 @@ export function binary(bytes: Buffer): Encoded {
 
 /** An array of symbols, each up to 255 bytes. */
 export function symbols(texts: readonly string[]): Encoded {
-  const items = texts.map((text) => Buffer.concat([Buffer.from([text.length]), Buffer.from(text, 'ascii')]))
-  return compound(0xe0, 0xf0, texts.length, [Buffer.from([0xa3]), ...items])
+  return array(0xa3, texts)
+}
+
+/** An array of strings, each up to 255 bytes. */
+export function strings(texts: readonly string[]): Encoded {
+  return array(0xa1, texts)
+}
+
+function array(constructor: number, texts: readonly string[]): Encoded {
+  const items = texts.map((text) => Buffer.concat([Buffer.from([Buffer.byteLength(text)]), Buffer.from(text, 'utf8')]))
+  return compound(0xe0, 0xf0, texts.length, [Buffer.from([constructor]), ...items])
 }
 
 export function list(items: readonly Encoded[]): Encoded {

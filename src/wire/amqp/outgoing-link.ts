@@ -40,7 +40,8 @@ export class OutgoingLink implements AmqpSender {
   }
 
   free(): number {
-    return this.#ended ? 0 : Math.min(this.#credit, mostUnsettled - this.#unsettled.size) - this.#waiting.length
+    if (this.#ended) return 0
+    return Math.min(this.#credit, mostUnsettled - this.#unsettled.size, mostWaiting) - this.#waiting.length
   }
 
   send(message: Buffer, { settled = this.#settled }: { readonly settled?: boolean } = {}): Promise<Delivered> {
@@ -59,8 +60,7 @@ export class OutgoingLink implements AmqpSender {
 
   flow(flow: Flow): void {
     this.#credit = Math.min(serial(flow.deliveryCount + flow.linkCredit - this.#deliveryCount), 0x7fffffff)
-    this.advance()
-    if (this.free() > 0) this.#giver.ready?.()
+    this.resume()
     if (flow.drain) {
       this.#deliveryCount = serial(this.#deliveryCount + this.#credit)
       this.#credit = 0
@@ -69,6 +69,12 @@ export class OutgoingLink implements AmqpSender {
       const { drain } = flow
       this.#outlet.sendFlow({ handle: this.#handle, deliveryCount: this.#deliveryCount, credit: this.#credit, drain })
     }
+  }
+
+  /** Send what waits, and say that more is taken if it is. */
+  resume(): void {
+    this.advance()
+    if (this.free() > 0) this.#giver.ready?.()
   }
 
   /** Send what waits, as far as credit and window go. */

@@ -60,7 +60,18 @@ export function readPerformative(body: Buffer): Performative {
 
 const noPayload = Buffer.alloc(0)
 
-/** A frame around a performative; type 0 is AMQP, 1 is SASL. Trailing absent fields are left out. */
+/** How many fields each has. pyamqp, below the Event Hubs SDK for Python, finds the payload by counting on all of them. */
+const fieldCounts = new Map<number, number>([
+  [code.open, 10],
+  [code.begin, 8],
+  [code.attach, 14],
+  [code.flow, 11],
+  [code.transfer, 11],
+  [code.disposition, 6],
+  [code.detach, 3],
+])
+
+/** A frame around a performative; type 0 is AMQP, 1 is SASL. Absent fields are written as null. */
 export function writeFrame(
   type: 0 | 1,
   channel: number,
@@ -68,7 +79,9 @@ export function writeFrame(
   fields: readonly (Encoded | undefined)[],
   payload: Buffer = noPayload,
 ): Buffer {
-  const body = described(performative, list(fields.map((field) => field ?? nothing)))
+  const length = fieldCounts.get(performative) ?? fields.length
+  const items = Array.from({ length }, (_, index) => fields[index] ?? nothing)
+  const body = described(performative, list(items))
   const head = Buffer.from([0, 0, 0, 0, 2, type, 0, 0])
   head.writeUInt32BE(8 + body.length + payload.length, 0)
   head.writeUInt16BE(channel, 6)

@@ -28,6 +28,8 @@ export interface Outlet {
   ) => void
   /** Largest frame that the client reads. */
   readonly clientFrameBytes: number
+  /** True while so much waits to be read by the client that messages had better wait too. */
+  readonly isCongested: () => boolean
   /** Ends the whole connection, and tells the client why. */
   readonly close: (error: AmqpError) => void
   /** Does something outside of the turn of a frame: the connection ends with what it throws. */
@@ -37,6 +39,8 @@ export interface Outlet {
 
 const window = 2048
 const highestHandle = 15
+/** Milliseconds until a client that is slow to read is looked at again. */
+const congestion = 20
 /** Room for the frame header and the fields of a TRANSFER. */
 const transferOverhead = 64
 
@@ -53,6 +57,7 @@ export class Session {
   /** What is kept of each link, by handle. */
   readonly #bytes = new Map<number, number>()
   #ended = false
+  #resuming: NodeJS.Timeout | undefined
   #nextIncomingId: number
   #incomingWindow = window
   #nextOutgoingId = 0
@@ -96,7 +101,7 @@ export class Session {
     const unsent = serial((flow.nextIncomingId ?? 0) + flow.incomingWindow - this.#nextOutgoingId)
     this.#remoteWindow = Math.min(unsent, 0x7fffffff)
     const link = flow.handle === undefined ? undefined : this.#outgoing.get(flow.handle)
-    for (const outgoing of this.#outgoing.values()) if (outgoing !== link) outgoing.advance()
+    for (const outgoing of this.#outgoing.values()) if (outgoing !== link) outgoing.resume()
     if (link) link.flow(flow)
     else if (flow.echo) this.#sendFlow()
   }
@@ -129,6 +134,7 @@ export class Session {
   end(told: boolean): void {
     if (this.#ended) return
     this.#ended = true
+    clearTimeout(this.#resuming)
     for (const link of [...this.#incoming.values(), ...this.#outgoing.values()]) link.end(told)
     for (const bytes of this.#bytes.values()) this.#memory.count(-bytes)
     this.#memory.count(-overhead)
@@ -186,6 +192,7 @@ export class Session {
     const room = this.#outlet.clientFrameBytes - transferOverhead
     const frames = Math.ceil(message.length / room)
     if (frames > this.#remoteWindow) return undefined
+    if (this.#outlet.isCongested()) return void this.#resumeLater()
     const deliveryId = this.#nextDeliveryId
     this.#nextDeliveryId = serial(deliveryId + 1)
     for (let at = 0; at < message.length; at += room) {
@@ -196,6 +203,13 @@ export class Session {
     this.#nextOutgoingId = serial(this.#nextOutgoingId + frames)
     this.#remoteWindow -= frames
     return deliveryId
+  }
+
+  #resumeLater(): void {
+    this.#resuming ??= setTimeout(() => {
+      this.#resuming = undefined
+      void this.#outlet.guard(() => this.#outgoing.forEach((link) => link.resume()))
+    }, congestion).unref()
   }
 
   #countTransfer(): void {
