@@ -52,3 +52,41 @@ test('a query makes up to a thousand groups', async () => {
   assert.equal((await group(1000)).items.length, 1000)
   await assert.rejects(group(1001), Refusal)
 })
+
+/** As many records with a large member. */
+const large = (count: number): Queryable<number> => ({
+  ...numbers(count),
+  members: { n: 'value', text: 'value' },
+  json: (n) => ({ n, text: 'x'.repeat(20_000) }),
+})
+const often = Array.from({ length: 300 }, (_, at) => `text AS t${at}`).join()
+
+test('a page ends when it is long, however short the records are that it repeats', async () => {
+  const found: unknown[] = []
+  let continuation: string | undefined
+  let pages = 0
+  do {
+    const page = await queryPage(large(12), { query: `SELECT n, ${often}`, limit: 1000, continuation }, instance)
+    assert.ok(JSON.stringify(page.items).length < 15_000_000)
+    found.push(...page.items.map(({ n }) => n))
+    continuation = page.continuation
+    pages += 1
+  } while (continuation !== undefined)
+  assert.deepEqual(found, [...Array(12).keys()], 'nothing is lost or shown twice')
+  assert.equal(pages, 6)
+})
+
+test('groups whose rows would be too long together are refused', async () => {
+  const query = (columns: string) => ({ query: `SELECT ${columns} GROUP BY n, text`, limit: 10 })
+  await assert.rejects(queryPage(large(12), query(`n, ${often}`), instance), Refusal)
+  assert.equal((await queryPage(large(12), query('n, text'), instance)).items.length, 12)
+})
+
+test('a thousand rows of hundreds of columns are no more work than their cells', async () => {
+  const names = Array.from({ length: 180 }, (_, at) => `m.${at.toString(36).padStart(3, 'a')}`)
+  const wide: Queryable<number> = { ...numbers(1000), members: { n: 'value', m: 'any' } }
+  const began = performance.now()
+  const query = `SELECT n, ${names.join()} GROUP BY ${names.join()}, n`
+  assert.equal((await queryPage(wide, { query, limit: 10 }, instance)).items.length, 1000)
+  assert.ok(performance.now() - began < 1500, `${Math.round(performance.now() - began)} ms`)
+})

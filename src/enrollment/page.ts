@@ -41,6 +41,11 @@ export interface Page {
 /** Records read for one page before it is cut short, and for one aggregate before it is refused. */
 const most = { page: 10_000, aggregate: 200_000 }
 const sliceOfScan = 250
+/**
+ * Characters of JSON: a page ends with the record that goes beyond them, and an aggregate that does is refused. A query may show a
+ * large member in hundreds of columns, which no bound of what is stored knows of.
+ */
+const longestPage = 8 << 20
 
 /**
  * One page of the collection's records that meet the query. Records that come and go between pages neither repeat nor
@@ -76,6 +81,7 @@ async function scan<T>(
   limit: number,
 ): Promise<{ items: JsonObject[]; after?: string }> {
   const items: JsonObject[] = []
+  let length = 0
   let lastItem = start
   let after = start
   for (let scanned = 0; ;) {
@@ -86,8 +92,10 @@ async function scan<T>(
       after = keyOf(record)
       const item = json(record)
       if (!matches(query, item)) continue
-      if (items.length === limit) return { items, after: lastItem }
-      items.push(project(query, item))
+      if (items.length === limit || length > longestPage) return { items, after: lastItem }
+      const shown = project(query, item)
+      items.push(shown)
+      length += JSON.stringify(shown).length
       lastItem = after
     }
     if (records.length < size) return { items }
@@ -107,8 +115,17 @@ async function aggregate<T>(query: Query, { slice, keyOf, json }: Queryable<T>):
       const item = json(record)
       if (matches(query, item)) groups.add(item)
     }
-    if (records.length < sliceOfScan) return groups.rows()
+    if (records.length < sliceOfScan) return shortEnough(groups.rows())
     await setImmediate()
   }
   throw new QueryFault(`counting more than ${most.aggregate} records`)
+}
+
+function shortEnough(rows: JsonObject[]): JsonObject[] {
+  let length = 0
+  for (const row of rows) {
+    length += JSON.stringify(row).length
+    if (length > longestPage) throw new QueryFault(`an answer longer than ${longestPage} characters`)
+  }
+  return rows
 }
