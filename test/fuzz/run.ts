@@ -65,7 +65,7 @@ function isWanted(name: string, kind: string): boolean {
 
 /** Whether a service has to be started; names that no parser has are taken for ways to talk. */
 function isAnyConnectionWanted(): boolean {
-  const ways = ['websocket', 'mqtt', 'amqp', 'http', 'management', 'client-certificate', 'tls', 'proxy']
+  const ways = ['websocket', 'mqtt', 'amqp', 'http', 'hub', 'management', 'client-certificate', 'tls', 'proxy']
   return ways.some((name) => isWanted(name, 'connections'))
 }
 

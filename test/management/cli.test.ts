@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { on, once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -57,6 +57,7 @@ async function complaint(...args: string[]): Promise<string> {
 
 test('a CA is made, uploaded, proven and used, and its devices are provisioned, with the command alone', async () => {
   await hubward('certificate', 'make-root', '--common-name', 'Plant root')
+  assert.equal((await stat(join(folder, 'Plant-root-key.pem'))).mode & 0o777, 0o600, 'its key is for its owner only')
   await hubward('certificate', 'make-intermediate', '--common-name', 'Plant line', '--issuer', 'Plant-root.pem')
   await hubward('certificate', 'create', '--certificate-name', 'plant', '--path', 'Plant-root.pem')
   const shown = await hubward('certificate', 'generate-verification-code', '--certificate-name', 'plant')

@@ -2,6 +2,7 @@ import type { Load } from '../engine/target.ts'
 import { amqpConversations } from './amqp.ts'
 import type { Converse } from './conversation.ts'
 import { httpConversation } from './http.ts'
+import { hubConversations } from './hub.ts'
 import { managementConversations } from './management.ts'
 import { mqttConversation } from './mqtt.ts'
 import type { Subject } from './subject.ts'
@@ -9,12 +10,13 @@ import { certificateConversations, garbageConversation, proxyConversation } from
 import { webSocketConversations } from './websocket.ts'
 
 /** Ways for strangers to talk to a service, by name. */
-export async function conversations(load: Load, { token }: Subject): Promise<ReadonlyMap<string, Converse>> {
+export async function conversations(load: Load, { hub, token }: Subject): Promise<ReadonlyMap<string, Converse>> {
   return new Map<string, Converse>([
     ['websocket', await webSocketConversations(load)],
     ['mqtt', mqttConversation],
     ['amqp', await amqpConversations(load)],
     ['http', httpConversation],
+    ['hub', await hubConversations(load, hub)],
     ['management', managementConversations(token)],
     ['client-certificate', await certificateConversations()],
     ['tls', garbageConversation],

@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { derivedKey, sasToken } from '../../fixtures/sas.ts'
-import { startService, type Service } from '../../fixtures/service.ts'
+import { connectionMembers, startService, type Service } from '../../fixtures/service.ts'
 import { proxies, type Address, type Door } from './conversation.ts'
+import type { FuzzedHub } from './hub.ts'
 
 /** A running service that strangers talk to, and what shows that they did it no harm. */
 export interface Subject extends AsyncDisposable {
@@ -11,6 +12,8 @@ export interface Subject extends AsyncDisposable {
   readonly address: (door: Door) => Address
   /** The administrator's token of the control plane. */
   readonly token: string
+  /** One of its bundled hubs. */
+  readonly hub: FuzzedHub
   /** What is wrong with it by now, in words; undefined if nothing. */
   readonly fault: () => string | undefined
   readonly held: () => Held
@@ -48,9 +51,11 @@ export async function openSubject(root: string, network: string, args: readonly 
   const symmetricKey = { primaryKey: groupKey, secondaryKey: randomBytes(32).toString('base64') }
   const body = { enrollmentGroupId: 'honest', attestation: { type: 'symmetricKey', symmetricKey } }
   await service.operate('PUT', '/enrollmentGroups/honest', body)
+  const hub = await hubOf(service)
   let devices = 0
   return {
     service,
+    hub,
     token: fact('HUBWARD_MANAGEMENT_TOKEN'),
     address: (door) =>
       door === 'management'
@@ -93,4 +98,27 @@ export async function openSubject(root: string, network: string, args: readonly 
     },
     [Symbol.asyncDispose]: () => service[Symbol.asyncDispose](),
   }
+}
+
+/** As many devices as talk at once; what proves them holds for as long as anybody fuzzes. */
+async function hubOf(service: Service): Promise<FuzzedHub> {
+  const { HostName: hostName = '', SharedAccessKey: ownerKey = '' } = connectionMembers(
+    service.hubConnectionStrings[0] ?? '',
+  )
+  const expiry = Math.floor(Date.now() / 1000) + 10 * 24 * 3600
+  const devices = Array.from({ length: 8 }, (_, at) => {
+    const key = randomBytes(32).toString('base64')
+    const deviceId = `fuzzed-${at}`
+    return { deviceId, key, token: sasToken(`${hostName}/devices/${deviceId}`, key, { expiry }) }
+  })
+  for (const { deviceId, key } of devices) {
+    const symmetricKey = { primaryKey: key, secondaryKey: key }
+    const { status } = await service.askHub(0, 'PUT', `/devices/${deviceId}`, {
+      deviceId,
+      authentication: { type: 'sas', symmetricKey },
+    })
+    if (status !== 200) throw new Error(`the hub answered ${status} to a new device`)
+  }
+  const token = sasToken(hostName, ownerKey, { keyName: 'iothubowner', expiry })
+  return { hostName, devices, token }
 }

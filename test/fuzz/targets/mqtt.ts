@@ -51,16 +51,22 @@ export function mqttPacket(random: Random): Buffer {
   return writeMqtt(packet)
 }
 
-/** A PUBLISH with any bytes where its request identifier is: a topic need not be the UTF-8 that writers of packets make. */
+/** A request of the device endpoint with any bytes where its identifier is. */
 export function publishedRequest(random: Random): Buffer {
   const what = random.pick(['PUT/iotdps-register/?$rid=', 'GET/iotdps-get-operationstatus/?operationId=x&$rid='])
+  const payload = random.pick(['{}', '{"registrationId":"dev"}', '', '['.repeat(random.size(20_000))])
+  return published(random, `$dps/registrations/${what}`, payload)
+}
+
+/** A PUBLISH to a topic that goes on after `head` with any bytes: it need not be the UTF-8 that writers of packets make. */
+export function published(random: Random, head: string, payload: string): Buffer {
   const identifier = random.once(3)
     ? Buffer.alloc(random.size(60_000), random.pick([0xff, 0x80, 0x41, 0xc3, 0x26]))
     : Buffer.from(random.text(200))
-  const topic = Buffer.concat([Buffer.from(`$dps/registrations/${what}`), identifier]).subarray(0, 65_535)
-  const payload = Buffer.from(random.pick(['{}', '{"registrationId":"dev"}', '', '['.repeat(random.size(20_000))]))
+  const topic = Buffer.concat([Buffer.from(head), identifier]).subarray(0, 65_535)
   const quality = random.int(0, 1)
-  const body = Buffer.concat([short(topic.length), topic, ...(quality ? [short(random.int(1, 65_535))] : []), payload])
+  const identified = quality ? short(random.int(1, 65_535)) : Buffer.alloc(0)
+  const body = Buffer.concat([short(topic.length), topic, identified, Buffer.from(payload)])
   return Buffer.concat([Buffer.from([0x30 | (quality << 1), ...varint(body.length)]), body])
 }
 
