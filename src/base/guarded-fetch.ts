@@ -1,6 +1,5 @@
-import { request as httpRequest, type IncomingMessage } from 'node:http'
-import { request as httpsRequest } from 'node:https'
-import { AddressDenied, demandPermittedHost, guardedLookup, type Allowed } from './guarded-lookup.ts'
+import { AddressDenied, type Allowed } from './guarded-lookup.ts'
+import { AnswerTooLong, codeOf, outgoing } from './outgoing.ts'
 
 /** What may be fetched, and how much of it. */
 export interface FetchBounds {
@@ -18,51 +17,34 @@ export class FetchFailed extends Error {
   override readonly name = 'FetchFailed'
 }
 
+/** Few are fetched, and seldom. */
+const connections = 4
+
 /**
  * Fetches what somebody else than the operator named, by GET over HTTP or HTTPS, at public addresses and those that are allowed, within
- * bounds. Redirects are not followed: they would lead around the check. Rejects with FetchFailed.
+ * bounds. Rejects with FetchFailed.
  */
 export function guardedFetch(bounds: FetchBounds): (url: URL) => Promise<Buffer> {
   const { allowed, allowedBy, longest, patience } = bounds
-  const lookup = guardedLookup(allowed)
+  const call = outgoing({ allowed, connections })
   return async (url) => {
-    const request = url.protocol === 'https:' ? httpsRequest : httpRequest
     const signal = AbortSignal.timeout(patience)
     try {
-      demandPermittedHost(url.hostname, allowed)
-      return await new Promise<Buffer>((resolve, reject) => {
-        const outgoing = request(url, { lookup, signal, agent: false }, (answer) =>
-          read(answer, longest).then(resolve, reject),
-        )
-        outgoing.on('error', reject)
-        outgoing.end()
-      })
+      const { status, body } = await call(url, { method: 'GET', signal, longest })
+      if (status !== 200) throw new FetchFailed(`answered ${status}`)
+      return body
     } catch (error) {
-      throw new FetchFailed(signal.aborted ? `did not answer within ${patience} ms` : whatWentWrong(error))
+      if (error instanceof FetchFailed) throw error
+      throw new FetchFailed(whatWentWrong(error, signal))
     }
   }
 
-  function whatWentWrong(error: unknown): string {
-    if (error instanceof FetchFailed) return error.message
+  function whatWentWrong(error: unknown, { aborted }: AbortSignal): string {
+    if (error instanceof AnswerTooLong) return `sent more than ${longest} bytes`
+    if (aborted) return `did not answer within ${patience} ms`
     if (error instanceof AddressDenied) {
       return `is at an address that is not public; the operator may allow its network with ${allowedBy}`
     }
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'no answer'
-    return `could not be fetched: ${code}`
+    return `could not be fetched: ${codeOf(error) ?? 'no answer'}`
   }
-}
-
-async function read(answer: IncomingMessage, longest: number): Promise<Buffer> {
-  if (answer.statusCode !== 200) {
-    answer.destroy()
-    throw new FetchFailed(`answered ${answer.statusCode}`)
-  }
-  const parts: Buffer[] = []
-  let length = 0
-  for await (const part of answer as AsyncIterable<Buffer>) {
-    parts.push(part)
-    length += part.length
-    if (length > longest) throw new FetchFailed(`sent more than ${longest} bytes`)
-  }
-  return Buffer.concat(parts)
 }
