@@ -55,6 +55,41 @@ test('an update that names no keys keeps the keys', async () => {
   assert.deepEqual(after['authentication'], before['authentication'])
 })
 
+test('a scope is that of an edge device of the hub, as it is now, or is refused; one that was written before may be put back', async () => {
+  await using hub = await open()
+  const edge = object(await ask(hub, 'PUT', '/devices/edge', { capabilities: { iotEdge: true } }))
+  await ask(hub, 'PUT', '/devices/plain', {})
+  const scope = String(edge['deviceScope'])
+  const leaf = await ask(hub, 'PUT', '/devices/leaf', { deviceScope: scope, parentScopes: [scope] })
+  assert.equal(object(leaf)['deviceScope'], scope)
+  const wrong = [
+    'somewhere',
+    scope.slice(0, -1),
+    `ms-azure-iot-edge://nobody-${String(edge['generationId'])}`,
+    `ms-azure-iot-edge://plain-${String(object(await ask(hub, 'GET', '/devices/plain'))['generationId'])}`,
+  ]
+  for (const deviceScope of wrong) {
+    assert.equal((await ask(hub, 'PUT', '/devices/other', { deviceScope })).status, 400, deviceScope)
+    const headers = { 'if-match': '*' }
+    assert.equal((await ask(hub, 'PUT', '/devices/leaf', { deviceScope }, { headers })).status, 400, deviceScope)
+    assert.equal((await ask(hub, 'PUT', '/devices/leaf', { parentScopes: [deviceScope] }, { headers })).status, 400)
+  }
+  await ask(hub, 'DELETE', '/devices/edge')
+  const back = await ask(hub, 'PUT', '/devices/leaf', object(leaf), { headers: { 'if-match': '*' } })
+  assert.equal(object(back)['deviceScope'], scope)
+  const none = await ask(hub, 'PUT', '/devices/leaf', { deviceScope: '' }, { headers: { 'if-match': '*' } })
+  assert.equal(object(none)['deviceScope'], undefined)
+})
+
+test('a device of a certificate authority is registered and read back, without keys', async () => {
+  await using hub = await open()
+  const authentication = { type: 'certificateAuthority' }
+  const created = object(await ask(hub, 'PUT', '/devices/d', { authentication }))
+  assert.equal(member(created, 'authentication', 'type'), 'certificateAuthority')
+  assert.equal(member(created, 'authentication', 'symmetricKey', 'primaryKey'), null)
+  assert.deepEqual(object(await ask(hub, 'GET', '/devices/d')), created)
+})
+
 test('thumbprints are kept in upper case without separators, and other text is refused', async () => {
   await using hub = await open()
   const put = (id: string, primaryThumbprint: string) =>
@@ -155,7 +190,7 @@ test('paths that lead nowhere, methods that are not offered and broken bodies ar
   assert.equal(await status('PUT', '/devices/%E0%A4%A'), 400)
   assert.equal(await status('PUT', '/devices/a%20b', {}), 400)
   assert.equal(await status('PUT', '/devices/a', { deviceId: 'b' }), 400)
-  assert.equal(await status('PUT', '/devices/a', { authentication: { type: 'certificateAuthority' } }), 400)
+  assert.equal(await status('PUT', '/devices/a', { authentication: { type: 'password' } }), 400)
   assert.equal(await status('PUT', '/devices/a', { authentication: { symmetricKey: { primaryKey: 'short' } } }), 400)
 })
 

@@ -18,6 +18,7 @@ const refusals = {
   DeviceAlreadyExists: [409, 409001],
   ModuleAlreadyExistsOnDevice: [409, 409301],
   PreconditionFailed: [412, 412001],
+  DeviceMessageLockLost: [412, 412002],
   MessageTooLarge: [413, 413001],
   ServerError: [500, 500001],
   NotImplemented: [501, 501000],

@@ -6,8 +6,8 @@ import type { Telemetry } from './telemetry.ts'
 /** Who has a cloud-to-device message. */
 export interface Hold {
   readonly deviceId: string
-  /** What the device settles it by, where a connection does not say it. */
-  readonly lockToken?: string
+  /** What the device settles it by, where no connection says it, and the message's property bag. */
+  readonly lock?: { readonly token: string; readonly properties: string }
 }
 
 /** One hub: what its REST API and its device side both need. */

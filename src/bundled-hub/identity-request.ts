@@ -17,6 +17,7 @@ export interface IdentityRequest {
 export type AuthenticationRequest =
   | { readonly type: 'sas'; readonly primary?: Key | undefined; readonly secondary?: Key | undefined }
   | { readonly type: 'selfSigned'; readonly primary?: string | undefined; readonly secondary?: string | undefined }
+  | { readonly type: 'certificateAuthority' }
   | { readonly type: 'none' }
 
 const identifier = /^[A-Za-z0-9\-:.+%_#*?!(),=@;$']{1,128}$/
@@ -45,7 +46,7 @@ export function identityRequest(body: JsonObject): IdentityRequest {
 /** The credentials an identity ends up with: keys that nobody gave are kept from before, or made. */
 export function settle(request: AuthenticationRequest | undefined, before: Authentication | undefined): Authentication {
   const wanted = request ?? before ?? { type: 'sas' }
-  if (wanted.type === 'none') return { type: 'none' }
+  if (wanted.type === 'none' || wanted.type === 'certificateAuthority') return { type: wanted.type }
   if (wanted.type === 'selfSigned') {
     return { type: 'selfSigned', primary: wanted.primary, secondary: wanted.secondary }
   }
@@ -73,10 +74,15 @@ function authentication(value: Json | undefined): AuthenticationRequest | undefi
       if (primary || secondary) return { type: 'selfSigned', primary, secondary }
       throw new HubRefusal('ArgumentInvalid', 'selfSigned authentication needs a thumbprint')
     }
+    case 'certificateauthority':
+      return { type: 'certificateAuthority' }
     case 'none':
       return { type: 'none' }
     default:
-      throw new HubRefusal('ArgumentInvalid', `authentication type ${type} is not offered: sas, selfSigned, none`)
+      throw new HubRefusal(
+        'ArgumentInvalid',
+        `authentication type ${type} is none of sas, selfSigned, certificateAuthority, none`,
+      )
   }
 }
 

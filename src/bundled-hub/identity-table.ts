@@ -146,8 +146,9 @@ function credentials(authentication: Authentication) {
       return ['sas', authentication.primary.reveal(), authentication.secondary.reveal()]
     case 'selfSigned':
       return ['selfSigned', authentication.primary ?? null, authentication.secondary ?? null]
+    case 'certificateAuthority':
     case 'none':
-      return ['none', null, null]
+      return [authentication.type, null, null]
   }
 }
 
@@ -179,6 +180,7 @@ function storedAuthentication(row: SqlRow): Authentication {
   const primary = optional(row['primary_credential'])
   const secondary = optional(row['secondary_credential'])
   if (row['authentication'] === 'selfSigned') return { type: 'selfSigned', primary, secondary }
+  if (row['authentication'] === 'certificateAuthority') return { type: 'certificateAuthority' }
   if (row['authentication'] !== 'sas') return { type: 'none' }
   if (primary !== undefined && secondary !== undefined)
     return { type: 'sas', primary: Key.stored(primary), secondary: Key.stored(secondary) }

@@ -5,6 +5,8 @@ import type { JsonObject } from '../base/json.ts'
 export type Authentication =
   | { readonly type: 'sas'; readonly primary: Key; readonly secondary: Key }
   | { readonly type: 'selfSigned'; readonly primary: string | undefined; readonly secondary: string | undefined }
+  /** Registered only: a hub has no CA certificates, so nothing proves it. */
+  | { readonly type: 'certificateAuthority' }
   | { readonly type: 'none' }
 
 export type Status = 'enabled' | 'disabled'

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { ask, hostName, member, object, open } from '../../test/fixtures/bundled-hub.ts'
 import { signSasToken } from '../wire/sas-token.ts'
 import type { BundledHub } from './bundled-hub.ts'
-import type { JsonObject } from '../base/json.ts'
+import type { Json, JsonObject } from '../base/json.ts'
 import { Key } from './key.ts'
 
 test('a device sends over HTTPS with its own token, and what it sent is read out with its properties', async () => {
@@ -22,6 +22,59 @@ test('a device sends over HTTPS with its own token, and what it sent is read out
     properties: { colour: 'dark red' },
     body: { t: 21 },
   })
+})
+
+test('a batch is kept as many messages, each with its body and properties, or not at all', async () => {
+  await using hub = await open()
+  const headers = {
+    authorization: await deviceToken(hub, 'd'),
+    'content-type': 'application/vnd.microsoft.iothub.json',
+  }
+  const base64 = (text: string): string => Buffer.from(text).toString('base64')
+  const post = (body: Json) => ask(hub, 'POST', '/devices/d/messages/events', body, { headers })
+  const batch = [
+    { body: base64('{"n":1}'), properties: { 'iothub-app-Colour': 'dark red', 'iothub-messageid': 'm-1' } },
+    { body: 'plain', base64Encoded: false },
+  ]
+  assert.equal((await post(batch)).status, 204)
+  assert.equal((await post([{ body: base64('x') }, { properties: {} }])).status, 400)
+  assert.equal((await post({})).status, 400)
+  assert.equal((await post([{ body: base64('y'.repeat(262_145)) }])).status, 413)
+  const kept = await sent(hub, 'd')
+  assert.deepEqual(
+    kept.map(({ body, properties, systemProperties }) => ({ body, properties, systemProperties })),
+    [
+      { body: { n: 1 }, properties: { Colour: 'dark red' }, systemProperties: { '$.mid': 'm-1' } },
+      { body: 'plain', properties: {}, systemProperties: {} },
+    ],
+  )
+})
+
+test("a message that a device has taken over HTTPS is nobody else's, and is settled by its own lock token only", async () => {
+  await using hub = await open()
+  const headers = { authorization: await deviceToken(hub, 'd') }
+  const path = '/devices/d/messages/devicebound'
+  const get = () => ask(hub, 'GET', path, undefined, { headers })
+  assert.equal((await get()).status, 204)
+  await ask(hub, 'POST', path, 'hello', { headers: { 'iothub-app-wort': 'Grün' } })
+  const taken = await get()
+  assert.equal(String(taken.body), 'hello')
+  assert.equal(taken.headers?.['iothub-app-wort'], '=?utf-8?B?R3LDvG4=?=')
+  assert.equal((await get()).status, 204)
+  const lock = String(taken.headers?.['ETag']).replaceAll('"', '')
+  await ask(hub, 'PUT', '/devices/e', {})
+  assert.equal((await ask(hub, 'DELETE', `${path}/other`, undefined, { headers })).status, 412)
+  assert.equal(
+    (await ask(hub, 'DELETE', `/devices/e/messages/devicebound/${lock}`, undefined, { headers })).status,
+    401,
+  )
+  assert.equal((await ask(hub, 'POST', `${path}/${lock}/abandon`, undefined, { headers })).status, 204)
+  assert.equal((await ask(hub, 'DELETE', `${path}/${lock}`, undefined, { headers })).status, 412)
+  const again = await get()
+  assert.equal(again.headers?.['iothub-deliverycount'], '1')
+  const second = String(again.headers?.['ETag']).replaceAll('"', '')
+  assert.equal((await ask(hub, 'DELETE', `${path}/${second}`, undefined, { headers })).status, 204)
+  assert.equal((await get()).status, 204)
 })
 
 test('a device may not send as another, nor read what it sent', async () => {

@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto'
 import { UnmetExpectation } from '../sqlite/database.ts'
 import type { Write } from '../sqlite/transactions.ts'
 import { matches, type IfMatch } from './etag.ts'
+import { checkScopes, edgeScope } from './device-scope.ts'
 import type { Hub } from './hub.ts'
 import { HubRefusal } from './hub-refusal.ts'
 import { type Authentication, clientOf, type Identity } from './identity.ts'
@@ -28,6 +29,7 @@ export async function createIdentity(
 ): Promise<Identity> {
   if (address.moduleId !== '' && !findIdentity(hub.database, hub.name, address.deviceId))
     throw notFound(address, 'device')
+  checkScopes(hub.database, hub.name, request)
   const now = hub.clock()
   const identity = newIdentity(address, request, now)
   const twin = patched(newTwin(now), change, now)
@@ -53,6 +55,7 @@ export async function updateIdentity(
   const { before, after } = await untilWritten(hub.database, () => {
     const before = existing(hub, address)
     if (!matches(ifMatch, before.etag)) throw preconditionFailed()
+    checkScopes(hub.database, hub.name, request, before)
     const after = updated(before, request, hub.clock())
     return {
       result: { before, after },
@@ -111,7 +114,7 @@ function newIdentity(address: Address, request: IdentityRequest, now: number): I
     statusUpdated: 0,
     authentication: settle(request.authentication, undefined),
     edge,
-    scope: request.scope ?? (edge ? edgeScope(address.deviceId, generation) : undefined),
+    scope: request.scope || (edge ? edgeScope(address.deviceId, generation) : undefined),
     parentScopes: request.parentScopes ?? [],
     managedBy: request.managedBy,
     connectionUpdated: 0,
@@ -131,7 +134,7 @@ function updated(before: Identity, request: IdentityRequest, now: number): Ident
     statusUpdated: status === before.status ? before.statusUpdated : now,
     authentication: settle(request.authentication, before.authentication),
     edge,
-    scope: request.scope ?? before.scope ?? (edge ? edgeScope(before.deviceId, before.generation) : undefined),
+    scope: (request.scope ?? before.scope) || (edge ? edgeScope(before.deviceId, before.generation) : undefined),
     parentScopes: request.parentScopes ?? before.parentScopes,
     managedBy: request.managedBy ?? before.managedBy,
   }
@@ -185,8 +188,4 @@ function newGeneration(now: number): string {
 
 function newEtag(): string {
   return Buffer.from(String(randomInt(100_000_000, 1_000_000_000))).toString('base64')
-}
-
-function edgeScope(deviceId: string, generation: string): string {
-  return `ms-azure-iot-edge://${deviceId}-${generation}`
 }

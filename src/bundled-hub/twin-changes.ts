@@ -11,8 +11,9 @@ import { untilWritten } from './until-written.ts'
 /** Merge into a twin; settles when it is durable, after telling the device of new desired properties. */
 export async function patchTwin(hub: Hub, address: Address, change: TwinChange, ifMatch: IfMatch): Promise<Registered> {
   const { before, after } = await changeTwin(hub, address, ifMatch, (twin) => patched(twin, change, hub.clock()))
-  if (change.desired && after.desired.version !== before.twin.desired.version) {
-    hub.connections.get(clientOf(address))?.desiredChanged(change.desired, after.desired.version)
+  if (after.desired.version !== before.twin.desired.version) {
+    const patch = change.desired ?? difference(before.twin.desired.properties, after.desired.properties)
+    hub.connections.get(clientOf(address))?.desiredChanged(patch, after.desired.version)
   }
   return { identity: before.identity, twin: after }
 }

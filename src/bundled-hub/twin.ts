@@ -21,10 +21,10 @@ export interface Twin {
   readonly reported: Collection
 }
 
-/** What a writer wants changed; absent parts stay. */
+/** What a writer wants changed; absent parts stay, and null clears a part. */
 export interface TwinChange {
-  readonly tags?: JsonObject | undefined
-  readonly desired?: JsonObject | undefined
+  readonly tags?: JsonObject | null | undefined
+  readonly desired?: JsonObject | null | undefined
   readonly reported?: JsonObject | undefined
 }
 
@@ -41,7 +41,10 @@ export function newTwin(now: number): Twin {
 }
 
 /** The twin with the patches merged in; refuses what the twin rules forbid. Empty patches change nothing. */
-export function patched(twin: Twin, { tags, desired, reported }: TwinChange, now: number): Twin {
+export function patched(twin: Twin, change: TwinChange, now: number): Twin {
+  const { reported } = change
+  const tags = change.tags === null ? difference(twin.tags, {}) : change.tags
+  const desired = change.desired === null ? difference(twin.desired.properties, {}) : change.desired
   const service = isChange(tags) || isChange(desired)
   return {
     version: twin.version + (service ? 1 : 0),

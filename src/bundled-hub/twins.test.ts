@@ -33,6 +33,23 @@ test('a patch merges, null removes, arrays replace, and metadata follows with th
   assert.equal(member(desired['$metadata'], 'a', '$lastUpdatedVersion'), 3)
 })
 
+test('null clears tags, desired properties, or all properties of a service, by PATCH and by PUT, and changes nothing twice', async () => {
+  await using hub = await open()
+  await ask(hub, 'PUT', '/devices/d', {})
+  for (const method of ['PATCH', 'PUT'])
+    for (const cleared of [{ tags: null }, { properties: { desired: null } }, { properties: null }] as JsonObject[]) {
+      await patch(hub, { tags: { line: 4 }, properties: { desired: { mode: 'eco', deep: { a: 1 } } } })
+      const answer = object(await ask(hub, method, '/twins/d', cleared))
+      const desired = Object.keys(member(answer, 'properties', 'desired') as JsonObject).filter(
+        (name) => name[0] !== '$',
+      )
+      assert.deepEqual(answer['tags'], 'tags' in cleared ? {} : { line: 4 })
+      assert.deepEqual(desired, 'tags' in cleared ? ['mode', 'deep'] : [])
+      const again = object(await ask(hub, method, '/twins/d', cleared))
+      assert.equal(again['version'], answer['version'])
+    }
+})
+
 test('a twin that was read can be put back as it was read: what the hub added is left out', async () => {
   await using hub = await open()
   await ask(hub, 'PUT', '/devices/d', {})

@@ -57,6 +57,25 @@ for (const webSocket of [false, true])
     assert.equal(member((await askHub(server, 'GET', `/devices/${deviceId}`)).json(), 'cloudToDeviceMessageCount'), 0)
   })
 
+test('a Node device takes messages over HTTPS, gives one back, and the service hears how each was settled', async () => {
+  const connectionString = await createDevice(server, 'poller')
+  await using service = await startSdk('node-service.mjs', server.caFile)
+  await service.ask('open', owner)
+  await service.ask('feedback')
+  await using device = await startSdk('node-device.mjs', server.caFile)
+  await device.ask('connect', { connectionString, transport: 'http' })
+  await device.ask('poll', { settle: ['abandon', 'complete', 'reject'] })
+  const properties = { colour: 'dark red' }
+  await service.ask('send', { deviceId: 'poller', body: 'one', messageId: 'h-1', ack: 'full', properties })
+  const first = await device.event('message')
+  assert.equal(member(first, 'body'), 'one')
+  assert.match(JSON.stringify(first), /"iothub-app-colour","dark red"/, 'the SDK keeps the name of the header')
+  assert.equal(member(await device.event('message'), 'messageId'), 'h-1', 'what is abandoned comes again')
+  assert.equal(member(await service.event('feedback'), 'description'), 'Success')
+  await service.ask('send', { deviceId: 'poller', body: 'two', messageId: 'h-2', ack: 'full' })
+  assert.equal(member(await service.event('feedback'), 'description'), 'Rejected')
+})
+
 test('a service hears of a message that expired, and one without ack is not told of', async () => {
   await createDevice(server, 'away')
   await using service = await startSdk('node-service.mjs', server.caFile)

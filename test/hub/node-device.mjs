@@ -50,6 +50,11 @@ const commands = {
       client[how](message, (error) => tell(how === 'complete' ? 'completed' : how, error?.message))
     })
   },
+  /** As listen, asking every fraction of a second over HTTPS. */
+  async poll({ settle }) {
+    void client.setOptions({ http: { receivePolicy: { interval: 0.2 } } })
+    await commands.listen({ settle })
+  },
   async method({ name, status, payload }) {
     client.onDeviceMethod(name, (request, response) => {
       tell('method', { name: request.methodName, payload: request.payload })

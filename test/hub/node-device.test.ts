@@ -119,4 +119,7 @@ async function assertMethod(device: SdkProcess, path: string): Promise<void> {
   const answer = await askHub(server, 'POST', `/twins/${path}/methods`, call)
   assert.deepEqual(answer.json(), { status: 207, payload: { done: true } })
   assert.deepEqual(await device.event('method'), { name: 'reboot', payload: { delay: 3 } })
+  await device.ask('method', { name: 'nothing', status: 204, payload: null })
+  const nothing = await askHub(server, 'POST', `/twins/${path}/methods`, { ...call, methodName: 'nothing' })
+  assert.deepEqual(nothing.json(), { status: 204, payload: null })
 }

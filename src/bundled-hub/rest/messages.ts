@@ -7,19 +7,10 @@ import { parsePropertyBag, propertyBag } from '../property-bag.ts'
 import { existing } from '../registry.ts'
 import { largestTelemetry, type TelemetryMessage } from '../telemetry.ts'
 import { bodyOf, bounded, noContent, ok } from './answer.ts'
+import { batchType, readBatch } from './message-batch.ts'
+import { applicationHeader, systemHeaders } from './message-headers.ts'
 
 const mostMessages = 1000
-const applicationHeader = 'iothub-app-'
-
-/** Headers that carry system properties, and their names in a property bag. [service-wire §13.2, §13.4] */
-const systemHeaders = [
-  ['iothub-messageid', '$.mid'],
-  ['iothub-correlationid', '$.cid'],
-  ['iothub-userid', '$.uid'],
-  ['iothub-contenttype', '$.ct'],
-  ['iothub-contentencoding', '$.ce'],
-  ['iothub-ack', 'iothub-ack'],
-] as const
 
 /** POST /devices/{id}/messages/devicebound: queue a cloud-to-device message; the body is the payload. */
 export async function sendDeviceBound(hub: Hub, deviceId: string, request: HttpRequest): Promise<HttpResponse> {
@@ -32,12 +23,18 @@ export async function sendDeviceBound(hub: Hub, deviceId: string, request: HttpR
   return noContent
 }
 
-/** POST /devices/{id}/messages/events: telemetry over HTTPS. */
+/** POST /devices/{id}/messages/events: telemetry over HTTPS, one message or a batch of them. */
 export async function sendTelemetry(hub: Hub, deviceId: string, request: HttpRequest): Promise<HttpResponse> {
   const body = await bodyOf(request)
+  const enqueued = hub.clock()
+  if (header(request, 'content-type')?.split(';')[0]?.trim().toLowerCase() === batchType) {
+    const messages = readBatch(body).map((message) => ({ deviceId, moduleId: '', enqueued, ...message }))
+    await Promise.all(messages.map((message) => hub.telemetry.append(hub.name, message)))
+    return noContent
+  }
   if (body.length > largestTelemetry) throw new HubRefusal('MessageTooLarge', 'the message is too large')
   const properties = propertyBag(propertiesOf(request))
-  const message = { deviceId, moduleId: '', enqueued: hub.clock(), properties, body }
+  const message = { deviceId, moduleId: '', enqueued, properties, body }
   await hub.telemetry.append(hub.name, message)
   return noContent
 }

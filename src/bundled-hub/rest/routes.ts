@@ -8,6 +8,7 @@ import { deleteOne, getOne, listAll, listModules, putOne } from './identities.ts
 import { purge, readTelemetry, sendDeviceBound, sendTelemetry } from './messages.ts'
 import { invokeMethod } from './methods.ts'
 import { query } from './query.ts'
+import { abandon, complete, receive } from './receive.ts'
 import { deviceStatistics, serviceStatistics } from './statistics.ts'
 import { getTwin, patch, replace } from './twins.ts'
 
@@ -16,8 +17,8 @@ export interface HubRoute extends HttpRoute {
   readonly right: Right
   /** The device that the path names may ask too, with its own credential. */
   readonly own?: boolean
-  /** `at` is the identity that the path names, with empty names where it names none. */
-  readonly run: (hub: Hub, at: Address, request: HttpRequest) => HttpResponse | Promise<HttpResponse>
+  /** `at` is the identity that the path names, with empty names where it names none; `lock` the path's lock token. */
+  readonly run: (hub: Hub, at: Address, request: HttpRequest, lock: string) => HttpResponse | Promise<HttpResponse>
 }
 
 const [read, write, service] = ['RegistryRead', 'RegistryWrite', 'ServiceConnect'] as const
@@ -38,6 +39,27 @@ const routes: readonly HubRoute[] = [
     path: `${device}/messages/devicebound`,
     right: service,
     run: (hub, at, request) => sendDeviceBound(hub, at.deviceId, request),
+  },
+  {
+    method: 'GET',
+    path: `${device}/messages/devicebound`,
+    right: 'DeviceConnect',
+    own: true,
+    run: (hub, at) => receive(hub, at.deviceId),
+  },
+  {
+    method: 'DELETE',
+    path: `${device}/messages/devicebound/:lock`,
+    right: 'DeviceConnect',
+    own: true,
+    run: (hub, at, request, lock) => complete(hub, at.deviceId, request, lock),
+  },
+  {
+    method: 'POST',
+    path: `${device}/messages/devicebound/:lock/abandon`,
+    right: 'DeviceConnect',
+    own: true,
+    run: (hub, at, _, lock) => abandon(hub, at.deviceId, lock),
   },
   {
     method: 'GET',
