@@ -1,12 +1,14 @@
 import type { X509Certificate } from 'node:crypto'
 import type { IdScope } from '../model/identifiers.ts'
+import { Refusal } from '../model/refusal.ts'
 import { isDeltaOf, isKin, type ListedRevocation, type RevocationList } from '../model/revocation.ts'
 import type { Reader } from '../store/store.ts'
+import { DerMalformed } from '../wire/der.ts'
 import { nameDigest, normalName } from '../wire/normal-name.ts'
 import { fieldsOf } from '../wire/x509/certificate-fields.ts'
-import { distributionPointsOf } from '../wire/x509/distribution-points.ts'
+import { distributionPointsOf, type DistributionPoint } from '../wire/x509/distribution-points.ts'
 import { bySubject, issuersAbove, type BySubject } from '../wire/x509/find-path.ts'
-import { readName } from '../wire/x509/name.ts'
+import { readName, shownName } from '../wire/x509/name.ts'
 import { authorityDigestOf, issuersOf, namesOf } from './revocation-names.ts'
 
 /** The lists of an instance, and the certificates among which they are asked about one. */
@@ -88,8 +90,19 @@ async function entriesOf(certificate: X509Certificate, lists: Lists): Promise<re
 
 /** Whether the certificate says that this list's issuer speaks for its own: nobody else may revoke what another has issued. */
 function isNamedBy(certificate: X509Certificate, list: RevocationList, lists: Lists): boolean {
-  const names = distributionPointsOf(certificate).some(({ listIssuer }) => listIssuer === issuerKey(list))
+  const names = pointsOf(certificate).some(({ listIssuer }) => listIssuer === issuerKey(list))
   return names && signersWithin(lists, list).length > 0
+}
+
+/** Refuses a certificate whose points cannot be read: it is listed under its issuer's name, and must not hide from that behind them. */
+function pointsOf(certificate: X509Certificate): readonly DistributionPoint[] {
+  try {
+    return distributionPointsOf(certificate)
+  } catch (error) {
+    if (!(error instanceof DerMalformed)) throw error
+    const whose = shownName(fieldsOf(certificate).subject)
+    throw new Refusal('CertificateMalformed', `the distribution points of ${whose} cannot be read: ${error.message}`)
+  }
 }
 
 /** Whether the complete list, which a delta says the changes of, is as new as the delta by now. */

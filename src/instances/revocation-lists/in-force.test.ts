@@ -116,6 +116,19 @@ test("an indirect list revokes another issuer's certificates if they name its is
   assert.equal(await strange.attest([pointing.certificate], 'required'), 'CertificateRevocationUnknown')
 })
 
+test('a certificate that an indirect list has does not hide behind distribution points that cannot be read', async () => {
+  const below = await root.issueAuthority('Lister', { keyUsage: cRLSign })
+  const points = new x509.Extension('2.5.29.31', false, Buffer.from('3002300330', 'hex'))
+  const { certificate } = await root.issueLeaf('valve', { extensions: [points] })
+  const { take, attest } = await plantOf(root, below)
+  assert.equal(await attest([certificate]), 'attested', 'nobody asks for them')
+  const entries = { extensions: [indirect], entryExtensions: [certificateIssuer('Plant')] }
+  await take('lister', below, [serialOf(certificate)], entries)
+  assert.equal(await attest([certificate]), 'CertificateMalformed')
+  assert.equal(await attest([certificate], 'required'), 'CertificateMalformed')
+  assert.equal(await attest([leaf]), 'attested')
+})
+
 test('where lists are required, one counts while it is current, whole, signed by who was not revoked, and about the certificate', async () => {
   const line = await root.issueAuthority('Line')
   const forLists = await root.issueAuthority('Line', { keyUsage: cRLSign })
