@@ -47,7 +47,7 @@ const { values: given } = parseArgs({
       default: [
         'src/**/*.test.ts',
         'test/contract/*.test.ts',
-        'test/{wire,decisions,service,management}/!(sdk|matrix).test.ts',
+        'test/{wire,decisions,service,management,tpm}/!(sdk|matrix).test.ts',
       ],
     },
     shard: { type: 'string', default: '1/1' },
