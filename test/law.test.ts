@@ -77,6 +77,19 @@ test('the linter says what the law says: npm run docs writes it', () => {
   }
 })
 
+test('no two exported types have one name', () => {
+  const declared = globSync('src/**/*.ts', { cwd: root }).flatMap((file) =>
+    [...readFileSync(join(root, file), 'utf8').matchAll(/^export (?:interface|type|class) (\w+)/gm)].map(
+      ([, name]) => name!,
+    ),
+  )
+  assert.ok(declared.length > 300)
+  assert.deepEqual(
+    declared.filter((name, index) => declared.indexOf(name) !== index),
+    [],
+  )
+})
+
 test('transport reads requests and writes answers: it writes nothing to the store', () => {
   const writes = (text: string) => /\.transact\b|\btransact\s*[(},]/.test(text)
   assert.ok(writes('await store.transact((write) => write)') && writes('const { transact } = store'))

@@ -1,5 +1,5 @@
 import type { Peer } from '../base/peer.ts'
-import { credentialOf, type Credential } from './credential.ts'
+import { credentialOf, type AcceptedProof } from './credential.ts'
 import type { Hub } from './hub.ts'
 import type { Identity } from './identity.ts'
 import { findIdentity } from './identity-table.ts'
@@ -8,7 +8,7 @@ import type { Address } from './registry.ts'
 /** A device or module that may come in, and how long. */
 export interface Admitted {
   readonly identity: Identity
-  readonly credential: Credential
+  readonly credential: AcceptedProof
 }
 
 /** The identity, if it is there and enabled, as a module is with its device, and what is presented proves it. */

@@ -8,7 +8,7 @@ import { findIdentity } from './identity-table.ts'
 import type { Key } from './key.ts'
 
 /** A proof that was accepted; a token's is good until `expires`, in milliseconds since 1970. */
-export interface Credential {
+export interface AcceptedProof {
   readonly expires: number
 }
 
@@ -21,7 +21,7 @@ export function credentialOf(
   identity: Identity,
   password: string | undefined,
   peer: Peer,
-): Credential | undefined {
+): AcceptedProof | undefined {
   const accepted = [identity.authentication, ...parentAuthentication(hub, identity)]
   if (!password) return accepted.some((one) => hasThumbprint(one, peer)) ? { expires: Infinity } : undefined
   const token = parseSasToken(password)
