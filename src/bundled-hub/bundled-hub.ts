@@ -7,6 +7,7 @@ import { hubAmqp, type HubAmqp } from './amqp/service.ts'
 import { Connections } from './connections.ts'
 import { messagedDevices } from './device-bound.ts'
 import type { Hold, Hub } from './hub.ts'
+import { startJobs } from './jobs/run.ts'
 import { hubService } from './mqtt/connect.ts'
 import { openPolicies } from './policy.ts'
 import { hubApi } from './rest/api.ts'
@@ -64,6 +65,7 @@ export async function openBundledHub(options: BundledHubOptions): Promise<Bundle
     const live = { connections: new Connections(), held: new Map<number, Hold>() }
     hubs.set(name, { name, database, clock, policies, telemetry, messaged, onFault, ...live })
   }
+  const jobs = Array.from(hubs.values(), startJobs)
   return {
     hostNames,
     newHostNames,
@@ -74,6 +76,7 @@ export async function openBundledHub(options: BundledHubOptions): Promise<Bundle
     amqp: hubAmqp(hubs),
     [Symbol.asyncDispose]: async () => {
       for (const { connections } of hubs.values()) connections.closeAll()
+      for (const running of jobs) await running[Symbol.asyncDispose]()
       await database[Symbol.asyncDispose]()
     },
   }

@@ -24,8 +24,8 @@ const identifier = /^[A-Za-z0-9\-:.+%_#*?!(),=@;$']{1,128}$/
 const separators = /[\s:-]/g
 const thumbprint = /^(?:[0-9A-F]{40}|[0-9A-F]{64})$/
 
-/** The text if it can name a device or module; refuses with ArgumentInvalid. [service-wire §2.5] */
-export function identityName(text: unknown, what: 'deviceId' | 'moduleId'): string {
+/** The text if it can name a device, module or job; refuses with ArgumentInvalid. [service-wire §2.5] */
+export function identityName(text: unknown, what: 'deviceId' | 'moduleId' | 'jobId'): string {
   if (typeof text === 'string' && identifier.test(text)) return text
   throw new HubRefusal('ArgumentInvalid', `${what} is not 1 to 128 of the characters that IoT Hub allows`)
 }

@@ -42,4 +42,13 @@ export const migrations: readonly Migration[] = [
     hub text not null, record text not null
   );
   `,
+  `
+  create table job (
+    hub text not null, job text not null, type text not null, task text not null, condition text not null,
+    starts integer not null, longest integer not null, status text not null, created integer not null,
+    ended integer not null, failure text not null, succeeded integer not null, failed integer not null,
+    primary key (hub, job)
+  );
+  create index job_due on job (hub, status, starts);
+  `,
 ]

@@ -37,8 +37,8 @@ const commands = {
     await objects.client.getFileNotificationReceiver()
   },
   async call({ object, method, arguments: given = [] }) {
-    const { responseBody, result } = await objects[object][method](...given)
-    return plain(responseBody ?? result)
+    const { responseBody, result, jobStatus } = await objects[object][method](...given)
+    return plain(jobStatus ?? responseBody ?? result)
   },
   async updateTwin({ deviceId, patch }) {
     const { responseBody: twin } = await objects.registry.getTwin(deviceId)

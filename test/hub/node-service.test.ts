@@ -3,7 +3,7 @@ import { after, before, test } from 'node:test'
 import { member } from './member.ts'
 import { startSdk, type SdkProcess } from './sdk-process.ts'
 import { type HubServer, serveHub } from './server.ts'
-import { createDevice } from './service-api.ts'
+import { askHub, createDevice } from './service-api.ts'
 
 let server: HubServer
 let service: SdkProcess
@@ -20,7 +20,7 @@ after(async () => {
   await server[Symbol.asyncDispose]()
 })
 
-const call = (object: 'registry' | 'client', method: string, ...given: unknown[]): Promise<unknown> =>
+const call = (object: 'registry' | 'client' | 'jobs', method: string, ...given: unknown[]): Promise<unknown> =>
   service.ask('call', { object, method, arguments: given })
 
 test('the Node registry creates, reads, updates and deletes a device, and knows the errors', async () => {
@@ -95,6 +95,26 @@ test('the Node client invokes a method on a Node device, and hears that another 
   await device.ask('method', { name: 'reboot', status: 200, payload: 'done' })
   const answer = await call('client', 'invokeDeviceMethod', 'method-1', { ...params, connectTimeoutInSeconds: 10 })
   assert.deepEqual(answer, { status: 200, payload: 'done' })
+})
+
+test('the Node job client schedules a method on a Node device, and a twin update that it cancels', async () => {
+  const connectionString = await createDevice(server, 'job-1')
+  await using device = await startSdk('node-device.mjs', server.caFile)
+  await device.ask('connect', { connectionString })
+  await device.ask('method', { name: 'testMethod', status: 200, payload: null })
+  const params = { methodName: 'testMethod', payload: null, responseTimeoutInSeconds: 30 }
+  await call('jobs', 'scheduleDeviceMethod', 'method-job', "deviceId = 'job-1'", params)
+  await device.event('method')
+  let job: unknown
+  do job = await call('jobs', 'getJob', 'method-job')
+  while (member(job, 'status') === 'queued' || member(job, 'status') === 'running')
+  assert.equal(member(job, 'status'), 'completed')
+  assert.equal(member(job, 'deviceJobStatistics', 'succeededCount'), 1)
+  const startTime = new Date(Date.now() + 3_600_000).toISOString()
+  const updateTwin = { etag: '*', tags: { line: 4 } }
+  const body = { type: 'scheduleUpdateTwin', updateTwin, startTime, queryCondition: "deviceId = 'job-1'" }
+  assert.equal((await askHub(server, 'PUT', '/jobs/v2/twin-job', body)).status, 200)
+  assert.equal(member(await call('jobs', 'cancelJob', 'twin-job'), 'status'), 'cancelled')
 })
 
 test('the Node registry counts devices', async () => {

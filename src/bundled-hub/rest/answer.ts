@@ -1,9 +1,6 @@
 import type { HttpRequest, HttpResponse } from '../../wire/http.ts'
 import { readJsonBody } from '../../wire/http/json-body.ts'
-import { pendingMessages } from '../device-bound.ts'
-import type { Hub } from '../hub.ts'
 import { HubRefusal } from '../hub-refusal.ts'
-import { clientOf, type Identity, type Presence } from '../identity.ts'
 import { isJsonObject, type Json, type JsonObject } from '../../base/json.ts'
 
 const json = { 'Content-Type': 'application/json; charset=utf-8' }
@@ -50,12 +47,4 @@ export function bounded(text: string | null | undefined, name: string, otherwise
   const number = /^\d{1,9}$/.test(text) ? Number(text) : 0
   if (number < 1) throw new HubRefusal('ArgumentInvalid', `${name} is not a positive whole number`)
   return Math.min(number, most)
-}
-
-/** Whether the identity is connected, and what waits for it. */
-export function presenceOf(hub: Hub, identity: Identity): Presence {
-  return {
-    connected: hub.connections.has(clientOf(identity)),
-    pendingMessages: identity.moduleId === '' ? pendingMessages(hub, identity.deviceId) : 0,
-  }
 }

@@ -44,8 +44,8 @@ export function hubApi(
         throw new HubRefusal('InvalidProtocolVersion', 'api-version is missing or not of the form YYYY-MM-DD[-preview]')
       },
       run: ({ route, request, parameters, caller }) => {
-        const { device = '', module = '', lock = '' } = parameters
-        return route.run(caller, { deviceId: device, moduleId: module }, request, lock)
+        const { device = '', module = '', lock, job } = parameters
+        return route.run(caller, { deviceId: device, moduleId: module }, request, lock ?? job ?? '')
       },
       success: (response) => response,
       failure: (thrown) => refusalResponse(told(thrown), clock()),

@@ -6,7 +6,8 @@ import { type Identity, identityJson } from '../identity.ts'
 import { identityName, identityRequest } from '../identity-request.ts'
 import { listDevices, modulesOf } from '../identity-table.ts'
 import { type Address, createIdentity, deleteIdentity, existing, updateIdentity } from '../registry.ts'
-import { bodyObject, bounded, noContent, ok, presenceOf, tagged } from './answer.ts'
+import { presenceOf } from '../presence.ts'
+import { bodyObject, bounded, noContent, ok, tagged } from './answer.ts'
 
 const mostDevices = 1000
 

@@ -5,6 +5,7 @@ import type { Right } from '../policy.ts'
 import type { Address } from '../registry.ts'
 import { bulk } from './bulk.ts'
 import { deleteOne, getOne, listAll, listModules, putOne } from './identities.ts'
+import { cancel, list, read as readJob, schedule } from './jobs.ts'
 import { purge, readTelemetry, sendDeviceBound, sendTelemetry } from './messages.ts'
 import { invokeMethod } from './methods.ts'
 import { query } from './query.ts'
@@ -17,8 +18,8 @@ export interface HubRoute extends HttpRoute {
   readonly right: Right
   /** The device that the path names may ask too, with its own credential. */
   readonly own?: boolean
-  /** `at` is the identity that the path names, with empty names where it names none; `lock` the path's lock token. */
-  readonly run: (hub: Hub, at: Address, request: HttpRequest, lock: string) => HttpResponse | Promise<HttpResponse>
+  /** `at` is the identity that the path names, with empty names where it names none; `name` of a lock or job. */
+  readonly run: (hub: Hub, at: Address, request: HttpRequest, name: string) => HttpResponse | Promise<HttpResponse>
 }
 
 const [read, write, service] = ['RegistryRead', 'RegistryWrite', 'ServiceConnect'] as const
@@ -80,6 +81,10 @@ const routes: readonly HubRoute[] = [
     { method: 'PUT', path, right: service, run: replace },
     { method: 'POST', path: `${path}/methods`, right: service, run: invokeMethod },
   ]),
+  { method: 'GET', path: '/jobs/v2/query', right: read, run: (hub, _, request) => list(hub, request) },
+  { method: 'PUT', path: '/jobs/v2/:job', right: write, run: (hub, _, request, job) => schedule(hub, job, request) },
+  { method: 'GET', path: '/jobs/v2/:job', right: read, run: (hub, _at, _request, job) => readJob(hub, job) },
+  { method: 'POST', path: '/jobs/v2/:job/cancel', right: write, run: (hub, _at, _request, job) => cancel(hub, job) },
   { method: 'GET', path: '/statistics/devices', right: read, run: deviceStatistics },
   { method: 'GET', path: '/statistics/service', right: service, run: serviceStatistics },
 ]

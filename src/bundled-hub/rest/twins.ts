@@ -6,7 +6,8 @@ import type { Address } from '../registry.ts'
 import { type TwinChange, twinEtag, twinJson } from '../twin.ts'
 import { existingTwin, patchTwin, replaceTwin } from '../twin-changes.ts'
 import { twinChange } from '../twin-request.ts'
-import { bodyObject, presenceOf, tagged } from './answer.ts'
+import { presenceOf } from '../presence.ts'
+import { bodyObject, tagged } from './answer.ts'
 
 /** GET /twins/{id}[/modules/{m}] */
 export function getTwin(hub: Hub, address: Address): HttpResponse {
