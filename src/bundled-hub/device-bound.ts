@@ -76,7 +76,6 @@ export async function enqueue(
   if (properties.length > mostProperties) {
     throw new HubRefusal('MessageTooLarge', `the properties take more than ${mostProperties} bytes`)
   }
-  hub.messaged.add(deviceId)
   try {
     await hub.database.write([
       ...forgetSpent(hub, deviceId),
@@ -87,6 +86,7 @@ export async function enqueue(
     existing(hub, { deviceId, moduleId: '' })
     throw new HubRefusal('DeviceMaximumQueueDepthExceeded', `${pending} messages wait for the device`)
   }
+  hub.messaged.add(deviceId)
   hub.connections.get(deviceId)?.deliver()
 }
 

@@ -14,7 +14,8 @@ export interface EventPosition {
   readonly enqueuedAfter: number
 }
 
-const mostAtOnce = 64
+/** Events that are read at once, each of up to 320 KiB: what a client does not take of them is held for it. */
+const mostAtOnce = 8
 const selector =
   /^amqp\.annotation\.x-opt-(offset|sequence-number|enqueued-time(?:-utc)?)\s*(>=?)\s*'?(@latest|-?\d+)'?$/
 

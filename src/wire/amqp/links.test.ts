@@ -79,6 +79,30 @@ test('what is free is the credit beyond what waits, and a new grant is told', as
   assert.equal(sender?.free(), 2)
 })
 
+test('while a client is slow to read, what it granted is not free, and all of it comes in the end', async () => {
+  const large = writeMessage({ body: Buffer.alloc(200_000) })
+  const most = 40
+  let sent = 0
+  let atOnce = 0
+  let sender: AmqpSender | undefined
+  const give = () => {
+    const before = sent
+    while (sent < most && sender!.free() > 0) sent += (void sender!.send(large, { settled: true }), 1)
+    atOnce = Math.max(atOnce, sent - before)
+  }
+  const gives = (_: unknown, one: AmqpSender) => {
+    sender = one
+    return { ready: give }
+  }
+  const client = dial(await serve({ gives }))
+  const receiver = client.open_receiver({ source: 'events', credit_window: 0 })
+  await once(receiver, 'receiver_open')
+  receiver.add_credit(300)
+  for (let received = 0; received < most; received++) await once(receiver, 'message')
+  assert.equal(sent, most)
+  assert.ok(atOnce <= 4, `${atOnce} messages of 200,000 bytes at once`)
+})
+
 test('a service that detaches a link says why, and hears nothing more of it', async () => {
   const { receiver, sender, detached } = await receiving()
   sender.detach({ condition: 'amqp:link:stolen', description: 'another one came' })

@@ -40,8 +40,9 @@ export class OutgoingLink implements AmqpSender {
   }
 
   free(): number {
-    if (this.#ended) return 0
-    return Math.min(this.#credit, mostUnsettled - this.#unsettled.size, mostWaiting) - this.#waiting.length
+    // What waits though there is credit waits for a client that is slow to read: more would only be held for it.
+    if (this.#ended || this.#waiting.length > 0) return 0
+    return Math.min(this.#credit, mostUnsettled - this.#unsettled.size, mostWaiting)
   }
 
   send(message: Buffer, { settled = this.#settled }: { readonly settled?: boolean } = {}): Promise<Delivered> {
