@@ -117,6 +117,23 @@ const info = { subjectName: 'CN=leaf', sha256Thumbprint: sha256Thumbprint(leaf!.
 
 const x509 = (clientCertificates: unknown) => ({ type: 'x509', x509: { clientCertificates } })
 
+test('a key is base64 of 16 to 64 bytes, and anything else is refused by its name', async () => {
+  for (const [at, [primaryKey, status]] of (
+    [
+      [key(1, 16), 200],
+      [key(1, 64), 200],
+      [key(1, 15), 400],
+      [key(1, 65), 400],
+      ['not base64!', 400],
+    ] as const
+  ).entries()) {
+    const body = { registrationId: `sized-${at}`, attestation: { type: 'symmetricKey', symmetricKey: { primaryKey } } }
+    const answer = await call('PUT', `/enrollments/sized-${at}`, body)
+    assert.equal(answer.status, status, primaryKey)
+    if (status === 400) assert.match(answer.text, /attestation\.symmetricKey\.primaryKey must be base64/)
+  }
+})
+
 test('certificates are shown as info only, and a record that is written back with info only keeps them', async () => {
   const pair = { primary: { certificate: leaf!.certificate }, secondary: { certificate: next!.certificate } }
   const created = await call('PUT', '/enrollments/certs', { registrationId: 'certs', attestation: x509(pair) })

@@ -178,6 +178,9 @@ const conditions: Readonly<Record<string, readonly number[]>> = {
   "allocationPolicy = null AND initialTwin.tags['line'] < 4": [1, 3],
   "initialTwin.tags['odd-key'] = true AND initialTwin.tags.line >= 20": [21, 23],
   "attestation.type = 'x509'": [],
+  'attestation.x509.clientCertificates.primary != null OR attestation.x509.signingCertificates.primary != null': [],
+  "attestation.x509.caReferences.primary = 'plant'": [],
+  'attestation.tpm.endorsementKey != null OR attestation.tpm.storageRootKey != null': [],
   "enrollments.registrationId = 'Unit-03'": [3],
   "RegistrationID = 'Unit-03' AND attestation.TYPE = 'symmetricKey';": [3],
 }
