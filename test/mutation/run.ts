@@ -21,7 +21,7 @@ test/mutation/judged.json says of them, are in mutation-report/survivors.md. End
   --room      what to mutate: ${rooms.map(({ name }) => name).join(', ')}; all of them, unless given
   --sample    how many mutants of each room to try; its own number, unless given; "all" for every one
   --seed      which ones; the sample of a seed stays as it is while the sources do
-  --minutes   stop after so long; the next run goes on
+  --minutes   stop after so long; the next run goes on. 0 tries nothing: the lists are written anew
   --patience  how many seconds of tests a mutant has to survive
   --again     try again what survived or ran out of time before, as after a new test or on a machine that was busy
   --page      write docs/mutation.md
@@ -92,7 +92,7 @@ async function tryAll(sample: readonly Named[]): Promise<void> {
   const open = sample
     .filter(({ key }) => !done.has(key) || (given.again && done.get(key)!.verdict !== 'killed'))
     .filter((_, index) => index % of === part - 1)
-  if (open.length === 0) return
+  if (open.length === 0 || Number(given.minutes) === 0) return
   await inCopy(async (copy) => {
     const tests = [...new Set(given.tests.flatMap((glob) => globSync(glob, { cwd: copy })))].sort()
     const covered = await coverageOf(copy, tests, join(folder, 'coverage.json'))
