@@ -24,7 +24,8 @@ survivor that nobody has judged, and every judgement whose line has gone, and en
 - **open**: it matters, and a test is missing
 
 Some faults are planted by name, whatever the seed draws: [planted.json](../test/mutation/planted.json) says which tests are there
-to notice each of them, and \`npm run mutation -- --planted\` shows that they do.
+to notice each of them, and \`npm run mutation -- --planted\` shows that they do. Among them: who may issue certificates, the
+dates of anchors and issuers, tokens without an expiry, syncs left out, the escaping of the log, and the modes of files.
 
 ## Survivors
 
