@@ -1,4 +1,4 @@
-import { pendingMessages } from './device-bound.ts'
+import { pendingMessages } from './cloud-to-device.ts'
 import type { Hub } from './hub.ts'
 import { clientOf, type Identity, type Presence } from './identity.ts'
 

@@ -5,7 +5,7 @@ import type { Hub } from '../hub.ts'
 import { clientOf, type Identity } from '../identity.ts'
 import { activity, modelUpdate } from '../identity-table.ts'
 import type { DeviceChannel } from './addresses.ts'
-import { DeviceBoundLink } from './device-bound-link.ts'
+import { CloudToDeviceLink } from './cloud-to-device-link.ts'
 import { noSuchLink } from './errors.ts'
 import { MethodChannel } from './method-channel.ts'
 import { telemetryTaker } from './telemetry-link.ts'
@@ -19,7 +19,7 @@ export class AmqpDevice implements Connection {
   readonly #close: () => void
   readonly #twin: TwinChannel
   readonly #methods = new MethodChannel()
-  #deviceBound: DeviceBoundLink | undefined
+  #deviceBound: CloudToDeviceLink | undefined
 
   /** Takes the client's place among the connections. */
   constructor(hub: Hub, identity: Identity, close: () => void) {
@@ -99,7 +99,7 @@ export class AmqpDevice implements Connection {
 
   #givesDeviceBound(sender: AmqpSender): AmqpGiver | LinkRefused {
     if (this.identity.moduleId !== '') return noSuchLink
-    const link = new DeviceBoundLink(this.#hub, this.identity.deviceId, sender)
+    const link = new CloudToDeviceLink(this.#hub, this.identity.deviceId, sender)
     this.#deviceBound = link
     return {
       ready: () => link.deliver(),

@@ -1,6 +1,6 @@
 import { writeMessage } from '../../wire/amqp/message.ts'
 import type { AmqpGiver, AmqpSender } from '../../wire/amqp/service.ts'
-import { sweepSpent } from '../device-bound.ts'
+import { sweepSpent } from '../cloud-to-device.ts'
 import { feedbackTaken, waitingFeedback } from '../feedback.ts'
 import type { Hub } from '../hub.ts'
 

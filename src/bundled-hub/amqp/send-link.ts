@@ -1,5 +1,5 @@
 import type { AmqpOutcome, AmqpTaker } from '../../wire/amqp/service.ts'
-import { deviceBoundLimits, enqueue } from '../device-bound.ts'
+import { cloudToDeviceLimits, enqueue } from '../cloud-to-device.ts'
 import type { Hub } from '../hub.ts'
 import { HubRefusal } from '../hub-refusal.ts'
 import { linkAddress } from './addresses.ts'
@@ -14,7 +14,7 @@ export function sendTaker(hub: Hub): AmqpTaker {
         const address = linkAddress(message.to ?? '')
         if (address?.kind !== 'device' || address.channel !== 'deviceBound' || address.device.moduleId !== '')
           throw new HubRefusal('ArgumentInvalid', 'the message is not to /devices/{id}/messages/devicebound')
-        const expires = message.expires ?? hub.clock() + deviceBoundLimits.lifetime
+        const expires = message.expires ?? hub.clock() + cloudToDeviceLimits.lifetime
         const properties = bagOf({ ...message, expires })
         await enqueue(hub, address.device.deviceId, { properties, body: message.body, expires })
         return {}

@@ -5,7 +5,7 @@ import type { Write } from '../../sqlite/transactions.ts'
 import { Unwritable } from '../../sqlite/unwritable.ts'
 import type { Connection, MethodAnswer } from '../connections.ts'
 import { MethodCalls } from '../method-calls.ts'
-import { completion, type DeviceBound, delivery, forgetSpent, waiting } from '../device-bound.ts'
+import { completion, type CloudToDeviceMessage, delivery, forgetSpent, waiting } from '../cloud-to-device.ts'
 import type { Hub } from '../hub.ts'
 import { asRefusal, HubRefusal, refusalBody } from '../hub-refusal.ts'
 import { clientOf, type Identity } from '../identity.ts'
@@ -36,7 +36,7 @@ export class DeviceSession implements MqttSession, Connection {
   readonly #will: Connect['will']
   readonly #calls = new MethodCalls()
   /** Deliveries that wait for their PUBACK, by packet identifier. */
-  readonly #unacknowledged = new Map<number, Pick<DeviceBound, 'sequence' | 'properties'>>()
+  readonly #unacknowledged = new Map<number, Pick<CloudToDeviceMessage, 'sequence' | 'properties'>>()
   #delivered = 0
   #redelivery: NodeJS.Timeout | undefined
   #expiry: NodeJS.Timeout | undefined
@@ -167,7 +167,7 @@ export class DeviceSession implements MqttSession, Connection {
   }
 
   /** Counted before they are sent, so that no message is delivered more often than allowed. */
-  async #deliver(messages: readonly DeviceBound[]): Promise<void> {
+  async #deliver(messages: readonly CloudToDeviceMessage[]): Promise<void> {
     const qos = this.#subscriptions.has(subscriptions.deviceBoundAcknowledged) ? 1 : 0
     await this.#hub.database.write(
       messages.flatMap((message) =>

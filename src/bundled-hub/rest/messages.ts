@@ -1,5 +1,5 @@
 import { header, type HttpRequest, type HttpResponse } from '../../wire/http.ts'
-import { deviceBoundLimits, enqueue, purgeDeviceBound } from '../device-bound.ts'
+import { cloudToDeviceLimits, enqueue, purgeCloudToDevice } from '../cloud-to-device.ts'
 import type { Hub } from '../hub.ts'
 import { HubRefusal } from '../hub-refusal.ts'
 import { type Json, parseJson } from '../../base/json.ts'
@@ -13,9 +13,9 @@ import { applicationHeader, systemHeaders } from './message-headers.ts'
 const mostMessages = 1000
 
 /** POST /devices/{id}/messages/devicebound: queue a cloud-to-device message; the body is the payload. */
-export async function sendDeviceBound(hub: Hub, deviceId: string, request: HttpRequest): Promise<HttpResponse> {
+export async function sendCloudToDevice(hub: Hub, deviceId: string, request: HttpRequest): Promise<HttpResponse> {
   existing(hub, { deviceId, moduleId: '' })
-  const expires = expiry(header(request, 'iothub-expiry')) ?? hub.clock() + deviceBoundLimits.lifetime
+  const expires = expiry(header(request, 'iothub-expiry')) ?? hub.clock() + cloudToDeviceLimits.lifetime
   // C# needs at least one property in the topic, and the cloud service always sends this one. [service-wire §13.2]
   const to: [string, string] = ['$.to', `/devices/${deviceId}/messages/devicebound`]
   const properties = propertyBag([to, ['$.exp', new Date(expires).toISOString()], ...propertiesOf(request)])
@@ -50,7 +50,7 @@ export function readTelemetry(hub: Hub, deviceId: string, request: HttpRequest):
 /** DELETE /devices/{id}/commands: forget what waits for the device. */
 export async function purge(hub: Hub, deviceId: string): Promise<HttpResponse> {
   existing(hub, { deviceId, moduleId: '' })
-  return ok({ deviceId, moduleId: null, totalMessagesPurged: await purgeDeviceBound(hub, deviceId) })
+  return ok({ deviceId, moduleId: null, totalMessagesPurged: await purgeCloudToDevice(hub, deviceId) })
 }
 
 function propertiesOf(request: HttpRequest): [string, string][] {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { HttpRequest, HttpResponse } from '../../wire/http.ts'
-import { completion, delivery, forgetSpent, waiting, type DeviceBound } from '../device-bound.ts'
+import { completion, delivery, forgetSpent, waiting, type CloudToDeviceMessage } from '../cloud-to-device.ts'
 import type { Hold, Hub } from '../hub.ts'
 import { HubRefusal } from '../hub-refusal.ts'
 import { parsePropertyBag } from '../property-bag.ts'
@@ -58,7 +58,7 @@ function locked({ held }: Hub, deviceId: string, token: string): readonly [seque
   throw new HubRefusal('DeviceMessageLockLost', 'no message of this device is held by this lock token')
 }
 
-function headersOf({ sequence, deliveries, properties }: DeviceBound): Record<string, string> {
+function headersOf({ sequence, deliveries, properties }: CloudToDeviceMessage): Record<string, string> {
   const headers: [string, string][] = [
     ['iothub-sequencenumber', String(sequence)],
     ['iothub-deliverycount', String(deliveries)],

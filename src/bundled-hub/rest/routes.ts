@@ -6,7 +6,7 @@ import type { Address } from '../registry.ts'
 import { bulk } from './bulk.ts'
 import { deleteOne, getOne, listAll, listModules, putOne } from './identities.ts'
 import { cancel, list, read as readJob, schedule } from './jobs.ts'
-import { purge, readTelemetry, sendDeviceBound, sendTelemetry } from './messages.ts'
+import { purge, readTelemetry, sendCloudToDevice, sendTelemetry } from './messages.ts'
 import { invokeMethod } from './methods.ts'
 import { query } from './query.ts'
 import { abandon, complete, receive } from './receive.ts'
@@ -39,7 +39,7 @@ const routes: readonly HubRoute[] = [
     method: 'POST',
     path: `${device}/messages/devicebound`,
     right: service,
-    run: (hub, at, request) => sendDeviceBound(hub, at.deviceId, request),
+    run: (hub, at, request) => sendCloudToDevice(hub, at.deviceId, request),
   },
   {
     method: 'GET',

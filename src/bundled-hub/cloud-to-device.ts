@@ -6,7 +6,7 @@ import { HubRefusal } from './hub-refusal.ts'
 import { existing } from './registry.ts'
 
 /** A cloud-to-device message that waits. */
-export interface DeviceBound {
+export interface CloudToDeviceMessage {
   readonly sequence: number
   /** The property bag of its topic. */
   readonly properties: string
@@ -15,7 +15,7 @@ export interface DeviceBound {
   readonly deliveries: number
 }
 
-export interface NewDeviceBound {
+export interface NewCloudToDeviceMessage {
   readonly properties: string
   readonly body: Buffer
   /** Milliseconds since 1970. */
@@ -23,7 +23,7 @@ export interface NewDeviceBound {
 }
 
 /** [service-wire §13.2]; `properties` in bytes, so that a topic can carry them beside the device's name. */
-export const deviceBoundLimits = {
+export const cloudToDeviceLimits = {
   bytes: 65_536,
   properties: 65_000,
   pending: 50,
@@ -49,7 +49,7 @@ const withSpent = `select distinct device from device_bound
 
 /** Drops what expired or was delivered too often, of some devices at a time. */
 export async function sweepSpent(hub: Hub): Promise<void> {
-  const rows = hub.database.all(withSpent, [hub.name, hub.clock(), deviceBoundLimits.deliveries])
+  const rows = hub.database.all(withSpent, [hub.name, hub.clock(), cloudToDeviceLimits.deliveries])
   const writes = rows.flatMap((row) => forgetSpent(hub, String(row['device'])))
   if (writes.length > 0) await hub.database.write(writes)
 }
@@ -69,9 +69,9 @@ export function pendingMessages({ database, name, clock, messaged }: Hub, device
 export async function enqueue(
   hub: Hub,
   deviceId: string,
-  { properties, body, expires }: NewDeviceBound,
+  { properties, body, expires }: NewCloudToDeviceMessage,
 ): Promise<void> {
-  const { bytes, pending, properties: mostProperties } = deviceBoundLimits
+  const { bytes, pending, properties: mostProperties } = cloudToDeviceLimits
   if (body.length > bytes) throw new HubRefusal('MessageTooLarge', `the message is larger than ${bytes} bytes`)
   if (properties.length > mostProperties) {
     throw new HubRefusal('MessageTooLarge', `the properties take more than ${mostProperties} bytes`)
@@ -91,11 +91,11 @@ export async function enqueue(
 }
 
 /** What waits for the device after a sequence number and is held by nobody else, oldest first. */
-export function waiting({ database, name, clock, held }: Hub, deviceId: string, after: number): DeviceBound[] {
-  const { deliveries, pending } = deviceBoundLimits
+export function waiting({ database, name, clock, held }: Hub, deviceId: string, after: number): CloudToDeviceMessage[] {
+  const { deliveries, pending } = cloudToDeviceLimits
   return database
     .all(select, [name, deviceId, after, clock(), deliveries, pending])
-    .map(deviceBound)
+    .map(stored)
     .filter(({ sequence }) => !held.has(sequence))
 }
 
@@ -108,7 +108,7 @@ export function delivery(sequence: number): Write {
 export function completion(
   hub: Hub,
   deviceId: string,
-  { sequence, properties }: Pick<DeviceBound, 'sequence' | 'properties'>,
+  { sequence, properties }: Pick<CloudToDeviceMessage, 'sequence' | 'properties'>,
   fate: 'Success' | 'Rejected' = 'Success',
 ): Write[] {
   return [{ sql: remove, parameters: [sequence] }, ...feedback(hub, deviceId, properties, fate)]
@@ -117,7 +117,7 @@ export function completion(
 /** Drop what expired or was delivered too often; whoever sent it hears of that if they asked to. */
 export function forgetSpent(hub: Hub, deviceId: string): Write[] {
   const { name, clock, database, held } = hub
-  const rows = database.all(spent, [name, deviceId, clock(), deviceBoundLimits.deliveries]).map(deviceBound)
+  const rows = database.all(spent, [name, deviceId, clock(), cloudToDeviceLimits.deliveries]).map(stored)
   return rows
     .filter(({ sequence }) => !held.has(sequence))
     .flatMap(({ sequence, properties, deliveries }) => [
@@ -126,20 +126,20 @@ export function forgetSpent(hub: Hub, deviceId: string): Write[] {
         hub,
         deviceId,
         properties,
-        deliveries >= deviceBoundLimits.deliveries ? 'DeliveryCountExceeded' : 'Expired',
+        deliveries >= cloudToDeviceLimits.deliveries ? 'DeliveryCountExceeded' : 'Expired',
       ),
     ])
 }
 
 /** Drop all that waits for the device; gives how many there were. */
-export async function purgeDeviceBound(hub: Hub, deviceId: string): Promise<number> {
+export async function purgeCloudToDevice(hub: Hub, deviceId: string): Promise<number> {
   const rows = waiting(hub, deviceId, 0)
   const records = rows.flatMap(({ properties }) => feedback(hub, deviceId, properties, 'Purged'))
   await hub.database.write([{ sql: purge, parameters: [hub.name, deviceId] }, ...records])
   return rows.length
 }
 
-function deviceBound(row: SqlRow): DeviceBound {
+function stored(row: SqlRow): CloudToDeviceMessage {
   return {
     sequence: Number(row['sequence']),
     properties: String(row['properties']),

@@ -1,11 +1,11 @@
 import { writeMessage } from '../../wire/amqp/message.ts'
 import type { AmqpSender, Delivered } from '../../wire/amqp/service.ts'
-import { completion, delivery, forgetSpent, waiting, type DeviceBound } from '../device-bound.ts'
+import { completion, delivery, forgetSpent, waiting, type CloudToDeviceMessage } from '../cloud-to-device.ts'
 import type { Hub } from '../hub.ts'
 import { messageOf } from './message-bag.ts'
 
 /** Delivers the device's cloud-to-device messages on a link, and settles them as the device says. */
-export class DeviceBoundLink {
+export class CloudToDeviceLink {
   readonly #hub: Hub
   readonly #deviceId: string
   readonly #sender: AmqpSender
@@ -29,7 +29,7 @@ export class DeviceBoundLink {
   }
 
   /** Counted before they are sent, so that no message is delivered more often than allowed. */
-  async #deliver(messages: readonly DeviceBound[]): Promise<void> {
+  async #deliver(messages: readonly CloudToDeviceMessage[]): Promise<void> {
     try {
       await this.#hub.database.write(messages.map(({ sequence }) => delivery(sequence)))
     } catch (fault) {
@@ -45,7 +45,7 @@ export class DeviceBoundLink {
     }
   }
 
-  async #settle(message: DeviceBound, delivered: Delivered): Promise<void> {
+  async #settle(message: CloudToDeviceMessage, delivered: Delivered): Promise<void> {
     const { database, held, connections } = this.#hub
     const isOver = delivered === 'accepted' || delivered === 'rejected'
     if (isOver) {
