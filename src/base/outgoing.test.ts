@@ -6,7 +6,7 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { after, test } from 'node:test'
 import { createRoot, type Authority } from '../../test/fixtures/certificates.ts'
 import { AddressDenied } from './guarded-lookup.ts'
-import { AnswerTooLong, codeOf, outgoing, type OutgoingCall } from './outgoing.ts'
+import { AnswerTooLong, codeOf, outgoing, trusting, type OutgoingCall } from './outgoing.ts'
 
 const closing: (() => void)[] = []
 after(() => closing.forEach((close) => close()))
@@ -22,7 +22,7 @@ async function serve(root: Authority, answer: RequestListener): Promise<URL> {
 }
 
 function open(ca: readonly string[], connections = 4) {
-  const call = outgoing({ allowed: everywhere, ca, connections })
+  const call = outgoing({ allowed: everywhere, tls: trusting(ca), connections })
   closing.push(() => call[Symbol.dispose]())
   return call
 }
@@ -57,19 +57,44 @@ test('a CA of the operator is trusted beside those of the system, not instead of
   }
 })
 
-test('silence ends a call, the wait for a connection does not', async () => {
+test('a server that is silent, or sends a little now and then, is given up; the wait for a connection does not count', async () => {
   const url = await serve(own, (request, response) => {
     if (request.url === '/silent') return
+    if (request.url === '/drips') return void setInterval(() => response.write('.'), 20).unref()
     setTimeout(() => response.end(), 60)
   })
   const call = open([own.certificate], 1)
-  const answers = await Promise.all(Array.from({ length: 8 }, () => call(url, { ...get, silence: 300 })))
+  const answers = await Promise.all(Array.from({ length: 8 }, () => call(url, { ...get, patience: 300 })))
   assert.equal(answers.length, 8)
-  await assert.rejects(call(new URL('/silent', url), { ...get, silence: 100 }), /no answer within 100 ms/)
+  for (const path of ['/silent', '/drips']) {
+    await assert.rejects(call(new URL(path, url), { ...get, patience: 100 }), /no answer within 100 ms/)
+  }
 })
 
 test('an answer that is too long, and an address that is not allowed, end a call', async () => {
   const url = await serve(own, (_, response) => response.end('x'.repeat(101)))
   await assert.rejects(open([own.certificate])(url, get), AnswerTooLong)
   await assert.rejects(outgoing({ allowed: () => false, connections: 1 })(url, get), AddressDenied)
+})
+
+test('a path is sent as it is written, and a name and password of a URL are shown', async () => {
+  const url = await serve(own, (request, response) => response.end(`${request.url} ${request.headers.authorization}`))
+  const call = open([own.certificate])
+  const written = { protocol: 'https:', host: '127.0.0.1', port: Number(url.port), path: '/devices/..?a' } as const
+  assert.equal(String((await call(written, get)).body), '/devices/..?a undefined')
+  const named = new URL(url)
+  named.username = 'me'
+  named.password = 'p@ss'
+  const shown = Buffer.from('me:p@ss').toString('base64')
+  assert.equal(String((await call(named, get)).body), `/a?b=c Basic ${shown}`)
+})
+
+test('a call that waits for a connection ends when its caller says so', async () => {
+  const url = await serve(own, () => {})
+  const call = open([own.certificate], 1)
+  const first = call(url, { ...get, patience: 300 })
+  await Promise.all([
+    assert.rejects(first, /no answer within 300 ms/),
+    assert.rejects(call(url, { ...get, signal: AbortSignal.timeout(50) }), { name: 'AbortError' }),
+  ])
 })

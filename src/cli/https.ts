@@ -1,4 +1,4 @@
-import { request as send, type Agent } from 'node:https'
+import { codeOf, outgoing } from '../base/outgoing.ts'
 import { CommandFailure } from './failure.ts'
 
 /** A request over HTTPS, and where it goes. */
@@ -17,7 +17,6 @@ export interface Exchange {
   /** A client certificate with its intermediates, and its key, PEM. */
   readonly cert?: string
   readonly key?: string
-  readonly agent?: Agent
 }
 
 export interface Response {
@@ -28,41 +27,24 @@ export interface Response {
 
 /** Milliseconds. */
 const patience = 60_000
+/** In bytes. */
+const longest = 64 << 20
 
 /** Send a request and read the answer whole. Throws a Failure that says what to do if there is none. */
-export function exchange({ body = '', headers, agent, ...options }: Exchange): Promise<Response> {
-  const { host, port } = options
-  return new Promise((resolve, reject) => {
-    const request = send(
-      {
-        ...options,
-        timeout: patience,
-        agent: agent ?? false,
-        headers: { ...headers, 'content-length': String(Buffer.byteLength(body)) },
-      },
-      (response) => {
-        const parts: Buffer[] = []
-        response.on('data', (part: Buffer) => parts.push(part))
-        response.on('error', (error) => reject(failureOf(error, host, port)))
-        response.on('end', () =>
-          resolve({
-            status: response.statusCode ?? 0,
-            headers: response.headers,
-            text: Buffer.concat(parts).toString('utf8'),
-          }),
-        )
-      },
-    )
-    request.on('timeout', () => request.destroy(new Error(`no answer within ${patience / 1000} s`)))
-    request.on('error', (error) => reject(failureOf(error, host, port)))
-    request.end(body)
-  })
+export async function exchange(asked: Exchange): Promise<Response> {
+  const { method, host, port, path, headers, body = '', ca, cert, key, servername } = asked
+  using call = outgoing({ allowed: 'anywhere', tls: { ca, cert, key, servername }, connections: 1 })
+  try {
+    const answer = await call({ protocol: 'https:', host, port, path }, { method, headers, body, patience, longest })
+    return { ...answer, text: answer.body.toString('utf8') }
+  } catch (error) {
+    throw failureOf(error, `${host}:${port}`)
+  }
 }
 
 /** What to do about a connection that did not come to be. */
-function failureOf(error: Error, host: string, port: number): CommandFailure {
-  const code = 'code' in error ? String(error.code) : ''
-  const where = `${host}:${port}`
+function failureOf(error: unknown, where: string): CommandFailure {
+  const code = codeOf(error) ?? ''
   if (code === 'ECONNREFUSED' || code === 'ENOTFOUND' || code === 'EHOSTUNREACH' || code === 'ETIMEDOUT') {
     return new CommandFailure(
       `${where} cannot be reached (${code}).`,
@@ -75,5 +57,5 @@ function failureOf(error: Error, host: string, port: number): CommandFailure {
       "Name the CA file with --ca-file; the service's own is ca.pem in its data folder.",
     )
   }
-  return new CommandFailure(`${where}: ${error.message}`)
+  return new CommandFailure(`${where}: ${error instanceof Error ? error.message : String(error)}`)
 }

@@ -1,6 +1,6 @@
 import { AddressDenied, type Allowed } from '../../base/guarded-lookup.ts'
 import { parseJson } from '../../base/json.ts'
-import { AnswerTooLong, codeOf, outgoing, type OutgoingAnswer } from '../../base/outgoing.ts'
+import { AnswerTooLong, codeOf, outgoing, trusting, type OutgoingAnswer } from '../../base/outgoing.ts'
 import { CustomFailure, type Ask } from '../custom.ts'
 
 /** What a deployment decides about webhooks. */
@@ -21,7 +21,7 @@ const headers = { 'content-type': 'application/json; charset=utf-8', accept: 'ap
 /** Calls webhooks, on kept connections: no redirects, one retry if no answer came or the function failed. [service-wire §9.3] */
 export function webhooks(rules: WebhookRules): ((webhookUrl: string) => Ask) & Disposable {
   const { allowed, ca, timeout } = rules
-  const call = outgoing({ allowed, ca, connections })
+  const call = outgoing({ allowed, tls: trusting(ca), connections })
   const webhook =
     (webhookUrl: string): Ask =>
     async (request) => {
