@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import type { Command } from 'commander'
-import { makeCertificate, readIssuer } from './certificate-making.ts'
+import { makeWithChain, readIssuer } from './certificate-making.ts'
 import { command, group, type Run } from './command.ts'
 import { CommandFailure } from './failure.ts'
 import { readText } from './common-options.ts'
@@ -97,7 +97,7 @@ async function credentials({ options, session }: Run<Wanted>): Promise<(id: stri
   if (options.issuer !== undefined) {
     const issuer = readIssuer(options.issuer)
     if (!new X509Certificate(issuer.certificate).ca) throw new CommandFailure(`${options.issuer} is no CA.`)
-    return async (commonName) => ({ certificate: await makeCertificate({ commonName, ca: false, days: 30, issuer }) })
+    return async (commonName) => ({ certificate: await makeWithChain({ commonName, ca: false, days: 30, issuer }) })
   }
   const key =
     options.key ??

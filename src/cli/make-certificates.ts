@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { makeCertificate, readIssuer } from './certificate-making.ts'
+import { makeWithChain, readIssuer } from './certificate-making.ts'
 import { command } from './command.ts'
 import { CommandFailure } from './failure.ts'
 import { print } from './print.ts'
@@ -31,7 +31,7 @@ export function makeCommands(parent: Command): void {
       const days = Number(options.days)
       if (!(days > 0 && days < 36_500)) throw new CommandFailure(`--days ${options.days} is no number of days.`)
       const issuer = kind === 'root' ? undefined : readIssuer(options.issuer)
-      const { certificate, key, chain } = await makeCertificate({
+      const { certificate, key, chain } = await makeWithChain({
         commonName: name,
         ca: kind === 'root' || kind === 'intermediate',
         days,

@@ -1,5 +1,5 @@
 import { signSasToken } from '../wire/sas-token.ts'
-import type { Issuer } from './certificate-making.ts'
+import type { CertificateWithChain } from './certificate-making.ts'
 import { hmac } from './api-session.ts'
 
 /** Where simulated devices register. */
@@ -12,7 +12,7 @@ export interface DeviceEndpoint {
 }
 
 /** What a simulated device proves itself with. */
-export type SimulatedProof = { readonly key: string } | { readonly certificate: Issuer }
+export type SimulatedProof = { readonly key: string } | { readonly certificate: CertificateWithChain }
 
 /** What the device API says of an operation. */
 export interface ToldOperation {

@@ -1,9 +1,8 @@
-import 'reflect-metadata' // @peculiar/x509 needs it before itself
-import { generateKeyPairSync, webcrypto, X509Certificate } from 'node:crypto'
+import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
-import * as x509 from '@peculiar/x509'
 import type { Clock } from '../base/time.ts'
+import { makeCertificate, type CertificateKeyKind } from '../wire/x509/make-certificate.ts'
 import { ConfigurationError } from './configuration.ts'
 import { type KeptKeyPair, type KeyPair, type KeyPairFiles, readKeyPair, writeKeyPair } from './key-pair.ts'
 
@@ -21,15 +20,12 @@ export interface ServerCertificate {
   readonly warning?: string | undefined
 }
 
-const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
-const rsa = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' }
 const day = 24 * 60 * 60 * 1000
-const caLifetime = 3650 * day
-/** Browsers and some TLS stacks take no longer one. */
-const serverLifetime = 397 * day
+/** In days. */
+const caLifetime = 3650
+/** In days; browsers and some TLS stacks take no longer one. */
+const serverLifetime = 397
 const renewBefore = 30 * day
-
-x509.cryptoProvider.set(webcrypto as typeof globalThis.crypto)
 
 /**
  * The certificate for these names, signed by a CA of this data folder; both are made at the first start, and the server's anew when
@@ -47,7 +43,7 @@ export async function serverCertificate(
   const server = readKeyPair(files, 'the server')
   const ca = await authority(caFiles, files, server, clock())
   const issuer: Issuer = { ...ca, files: caFiles }
-  const { pair, lacks } = await currentPair(algorithm, files, server, issuer, names, clock())
+  const { pair, lacks } = await currentPair('p256', files, server, issuer, names, clock())
   const warning = withoutKey(caFiles, ca)
   if (!pair) throw new ConfigurationError(`${warning}, which is needed now`)
   // For clients that know no elliptic keys; whoever offers both is served with the cheaper one.
@@ -55,7 +51,7 @@ export async function serverCertificate(
   const rsaServer = readKeyPair(rsaFiles, 'the server (RSA)')
   return {
     ...pair,
-    rsa: (await currentPair(rsa, rsaFiles, rsaServer, issuer, names, clock())).pair,
+    rsa: (await currentPair('rsa', rsaFiles, rsaServer, issuer, names, clock())).pair,
     caFile: caFiles.certificate,
     warning: lacks === undefined ? warning : `${warning}. It ${lacks} already`,
   }
@@ -70,7 +66,7 @@ interface Issuer {
 
 /** The pair as it is if it serves, else made anew; without the CA's key, one that is still valid, and what it lacks. */
 async function currentPair(
-  of: KeyAlgorithm,
+  kind: CertificateKeyKind,
   files: KeyPairFiles,
   { certificate, key }: KeptKeyPair,
   ca: Issuer,
@@ -84,7 +80,14 @@ async function currentPair(
     if (ca.key === undefined && isValid(certificate, now)) return { pair: { certificate, key }, lacks }
   }
   if (ca.key === undefined) return {}
-  const pair = await makeServer({ certificate: ca.certificate, key: ca.key }, names, now, of)
+  const pair = await makeCertificate({
+    commonName: 'Hubward',
+    use: { kind: 'server', names },
+    now,
+    days: serverLifetime,
+    key: kind,
+    issuer: { certificate: ca.certificate, key: ca.key },
+  })
   writeKeyPair(files, pair)
   return { pair }
 }
@@ -113,7 +116,12 @@ async function authority(
       `${files.certificate} and ${files.key} are missing, though ${serverFiles.certificate} was issued by them: ${trusted}; or delete ${serverFiles.certificate} and ${serverFiles.key} to begin with a new CA, which every device has to be given`,
     )
   }
-  const made = await makeCa(now)
+  const made = await makeCertificate({
+    commonName: 'Hubward CA',
+    use: { kind: 'ca', pathLength: 0 },
+    now,
+    days: caLifetime,
+  })
   writeKeyPair(files, made)
   return made
 }
@@ -130,49 +138,6 @@ function withoutKey({ key, certificate }: KeyPairFiles, ca: KeptKeyPair): string
   return `${key} is missing: put it back from your backup. Without it the server's certificate cannot be made anew, and a new CA is not made in the place of ${certificate}, which devices trust`
 }
 
-async function makeCa(now: number): Promise<KeyPair> {
-  const { keys, pem } = await keyPair()
-  const ca = await x509.X509CertificateGenerator.createSelfSigned({
-    name: 'CN=Hubward CA',
-    serialNumber: serialNumber(),
-    notBefore: new Date(now - day),
-    notAfter: new Date(now + caLifetime),
-    signingAlgorithm: algorithm,
-    keys,
-    extensions: [
-      new x509.BasicConstraintsExtension(true, 0, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
-      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
-    ],
-  })
-  return { certificate: ca.toString('pem') + '\n', key: pem }
-}
-
-async function makeServer(issuer: KeyPair, names: readonly string[], now: number, of: KeyAlgorithm): Promise<KeyPair> {
-  const ca = new x509.X509Certificate(issuer.certificate)
-  const signingKey = await importKey(issuer.key)
-  const { keys, pem } = await keyPair(of)
-  const usage = x509.KeyUsageFlags.digitalSignature | (of === rsa ? x509.KeyUsageFlags.keyEncipherment : 0)
-  const certificate = await x509.X509CertificateGenerator.create({
-    subject: `CN=Hubward`,
-    issuer: ca.subject,
-    serialNumber: serialNumber(),
-    notBefore: new Date(now - day),
-    notAfter: new Date(now + serverLifetime),
-    signingAlgorithm: algorithm,
-    signingKey,
-    publicKey: keys.publicKey,
-    extensions: [
-      new x509.BasicConstraintsExtension(false, undefined, true),
-      new x509.KeyUsagesExtension(usage, true),
-      new x509.ExtendedKeyUsageExtension(['1.3.6.1.5.5.7.3.1']),
-      new x509.SubjectAlternativeNameExtension(names.map((value) => ({ type: isIP(value) ? 'ip' : 'dns', value }))),
-      await x509.AuthorityKeyIdentifierExtension.create(ca.publicKey),
-    ],
-  })
-  return { certificate: certificate.toString('pem') + '\n', key: pem }
-}
-
 /** Why the certificate is to be made anew; undefined if it serves. */
 function lacking(pem: string, names: readonly string[], now: number): string | undefined {
   const certificate = new X509Certificate(pem)
@@ -187,31 +152,4 @@ function lacking(pem: string, names: readonly string[], now: number): string | u
 function isValid(pem: string, now: number): boolean {
   const { validFromDate, validToDate } = new X509Certificate(pem)
   return validFromDate.getTime() <= now && now < validToDate.getTime()
-}
-
-type KeyAlgorithm = typeof algorithm | typeof rsa
-
-async function keyPair(of: KeyAlgorithm = algorithm): Promise<{ keys: webcrypto.CryptoKeyPair; pem: string }> {
-  const { privateKey, publicKey } =
-    of === rsa
-      ? generateKeyPairSync('rsa', { modulusLength: 2048 })
-      : generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const spki = publicKey.export({ type: 'spki', format: 'der' })
-  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
-  return {
-    keys: {
-      privateKey: await importKey(pem, of),
-      publicKey: await webcrypto.subtle.importKey('spki', spki, of, true, ['verify']),
-    },
-    pem,
-  }
-}
-
-function importKey(pem: string, of: KeyAlgorithm = algorithm): Promise<webcrypto.CryptoKey> {
-  return webcrypto.subtle.importKey('pkcs8', x509.PemConverter.decodeFirst(pem), of, false, ['sign'])
-}
-
-/** Positive, and unlike any before. */
-function serialNumber(): string {
-  return '4' + Buffer.from(webcrypto.getRandomValues(new Uint8Array(15))).toString('hex') + '0'
 }
