@@ -13,6 +13,7 @@ import { openPolicies } from './policy.ts'
 import { hubApi } from './rest/api.ts'
 import { migrations } from './schema.ts'
 import { Telemetry } from './telemetry.ts'
+import type { RefusedClient } from './turned-away.ts'
 
 export interface BundledHubOptions {
   /** Where `hub.db` is, or is made. */
@@ -23,6 +24,8 @@ export interface BundledHubOptions {
   readonly clock: () => number
   /** Told of what must not happen: the caller gets a plain 500, or a closed connection. */
   readonly onFault: (fault: unknown) => void
+  /** Told of devices that were not let in; nobody is, unless said. */
+  readonly onTurnedAway?: (turnedAway: RefusedClient) => void
   /** How many bytes of telemetry are kept for reading, of all hubs together; 256 MiB if not said. */
   readonly telemetryBytes?: number | undefined
   readonly database?: DatabaseOptions
@@ -51,7 +54,14 @@ const usualTelemetryBytes = 256 << 20
 
 /** Open the hubs: what they acknowledged before is there, and new names become new hubs. */
 export async function openBundledHub(options: BundledHubOptions): Promise<BundledHub> {
-  const { directory, hostNames, clock, onFault, telemetryBytes = usualTelemetryBytes } = options
+  const {
+    directory,
+    hostNames,
+    clock,
+    onFault,
+    telemetryBytes = usualTelemetryBytes,
+    onTurnedAway = () => {},
+  } = options
   await mkdir(directory, { recursive: true })
   const database = Database.open(join(directory, 'hub.db'), migrations, options.database)
   const telemetry = new Telemetry(database, telemetryBytes)
@@ -63,7 +73,7 @@ export async function openBundledHub(options: BundledHubOptions): Promise<Bundle
     if (made) newHostNames.push(hostName)
     const messaged = messagedDevices(database, name)
     const live = { connections: new Connections(), held: new Map<number, Hold>() }
-    hubs.set(name, { name, database, clock, policies, telemetry, messaged, onFault, ...live })
+    hubs.set(name, { name, database, clock, policies, telemetry, messaged, onTurnedAway, onFault, ...live })
   }
   const jobs = Array.from(hubs.values(), startJobs)
   return {

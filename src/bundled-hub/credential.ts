@@ -39,11 +39,13 @@ function parentAuthentication(hub: Hub, { deviceId, moduleId }: Identity): Authe
   return device ? [device.authentication] : []
 }
 
-function pathOf({ name }: Hub, { deviceId, moduleId }: Identity): string {
+/** What a token of this identity is for. */
+export function pathOf({ name }: Hub, { deviceId, moduleId }: Pick<Identity, 'deviceId' | 'moduleId'>): string {
   return `${name}/devices/${deviceId}${moduleId === '' ? '' : `/modules/${moduleId}`}`
 }
 
-function isFor({ resource }: SasToken, path: string): boolean {
+/** True if the token is for this path. */
+export function isFor({ resource }: SasToken, path: string): boolean {
   return resourcesOf(resource).includes(path) || resourcesOf(resource).some((one) => isEdgeParent(one, path))
 }
 

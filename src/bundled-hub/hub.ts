@@ -2,6 +2,7 @@ import type { Database } from '../sqlite/database.ts'
 import type { Connections } from './connections.ts'
 import type { Policies } from './policy.ts'
 import type { Telemetry } from './telemetry.ts'
+import type { RefusedClient } from './turned-away.ts'
 
 /** Who has a cloud-to-device message. */
 export interface Hold {
@@ -24,6 +25,8 @@ export interface Hub {
   readonly messaged: Set<string>
   /** Cloud-to-device messages, by sequence, that a device has and has not settled; they are delivered to nobody else. */
   readonly held: Map<number, Hold>
+  /** Told of devices that were not let in. */
+  readonly onTurnedAway: (turnedAway: RefusedClient) => void
   /** Told of what must not happen and has nobody else to tell. */
   readonly onFault: (fault: unknown) => void
 }

@@ -1,4 +1,5 @@
 import type { RefusalReason } from '../model/refusal.ts'
+import { bundledHubAdvice } from './bundled-hub-advice.ts'
 import { controlPlaneAdvice } from './control-plane-advice.ts'
 import { unreadAdvice } from './unread-advice.ts'
 
@@ -274,6 +275,8 @@ export const advice = {
     'device',
     'The hub does not answer, or throttles. The device tries again by itself; look at the hub and the way to it.',
   ],
+  ...bundledHubAdvice,
+
   StoreUnavailable: [
     'nobody',
     'The log says which file cannot be written and why: make room on the disk, or end what holds the lock. No restart is needed; what was refused is tried again by devices, and by operators.',

@@ -4,6 +4,7 @@ import type { HubGuard } from '../hub/hub-guard.ts'
 import type { Hubs } from '../hub/hubs.ts'
 import { iotHub } from '../hub/iot-hub.ts'
 import { probeLinks, watchedHubs } from './hub-links.ts'
+import { hubRefusals } from './hub-refusals.ts'
 import { hubTransport } from './hub-transport.ts'
 import { hubCa } from './from-configuration.ts'
 import { allowedFor } from './outbound.ts'
@@ -22,7 +23,14 @@ export async function openHubWing(foundation: Foundation): Promise<HubWing> {
   const { configuration, clocks, log, data, database, store, onFault, closing } = foundation
   const { hubNames } = configuration
   const bundled = closing.use(
-    await openBundledHub({ directory: data, hostNames: hubNames, clock: clocks.clock, onFault, database }),
+    await openBundledHub({
+      directory: data,
+      hostNames: hubNames,
+      clock: clocks.clock,
+      onTurnedAway: hubRefusals(store, { ...clocks, onDecision: foundation.journal.record, onFault }),
+      onFault,
+      database,
+    }),
   )
   const remote = closing.use(httpsTransport(hubCa(configuration), allowedFor(configuration, 'hubNetworks')))
   const guard = watchedHubs(configuration, log, clocks)

@@ -59,7 +59,7 @@ export interface Decision {
   readonly userAgent: string
   readonly remoteAddress: string
   /** What was wanted, where it was not to register. */
-  readonly asked?: 'connect' | 'poll' | 'lookup'
+  readonly asked?: 'connect' | 'poll' | 'lookup' | 'use its hub'
   readonly attestation: string
   /** The proof as it was sent, told without what is secret of it; absent where an earlier run took it. */
   readonly presented?: string | undefined

@@ -133,6 +133,14 @@ export const refusals = {
   HubRefused: [400000, 'The IoT hub refused the device.'],
   HubUnavailable: [503000, 'The IoT hub is not available.'],
 
+  // At the bundled hub, in the words of each of its protocols.
+  HubDeviceUnknown: [401002, 'Unauthorized'],
+  HubDeviceDisabled: [401002, 'Unauthorized'],
+  HubTokenRefused: [401002, 'Unauthorized'],
+  HubCertificateRefused: [401002, 'Unauthorized'],
+  HubCredentialMissing: [401002, 'Unauthorized'],
+  HubConnectInvalid: [401002, 'Unauthorized'],
+
   // The service itself.
   StoreUnavailable: [503001, 'The service is not available.'],
 } as const satisfies Record<string, readonly [errorCode: number, message: string]>

@@ -19,6 +19,9 @@ import { quoted, shown } from '../base/printable.ts'
 /** What SDKs leave out of their links when they are old or generic. [device-wire §4.4] */
 const assumedApiVersion = '2019-03-31'
 
+/** Of links on one connection that are remembered. */
+const mostRefusals = 8
+
 /** The device endpoint over AMQP, whatever bytes carry it. [device-wire §4] */
 export function deviceAmqp(transport: DeviceTransport): AmqpService<ProvenIdentity> {
   return {
@@ -51,6 +54,8 @@ function refuseNameless(credential: Credential, { kinds }: DeviceTransport): voi
 
 function answering(identity: ProvenIdentity, peer: Peer, transport: DeviceTransport): Answering {
   let device = identity.device
+  /** Why links were refused before: a device attaches two, and one refusal is told once, under one tracking ID. */
+  const refusals = new Map<string, AmqpError>()
 
   /** Both links, and whoever authenticated, are the same device. [device-wire §4.4] */
   function attach(link: AmqpLink): AmqpError | undefined {
@@ -72,7 +77,10 @@ function answering(identity: ProvenIdentity, peer: Peer, transport: DeviceTransp
       return undefined
     } catch (error) {
       const attempt = attemptOf({ ...identity, device: readAddress(link.address) ?? device }, peer, trackingId)
-      return amqpError(error, { ...attempt, asked: 'connect' }, transport)
+      const alike = error instanceof Refusal ? `${error.reason} ${link.address}` : trackingId
+      const told = refusals.get(alike) ?? amqpError(error, { ...attempt, asked: 'connect' }, transport)
+      if (refusals.size < mostRefusals) refusals.set(alike, told)
+      return told
     }
   }
 

@@ -7,6 +7,7 @@ import { advice } from '../../src/decisions/advice.ts'
 import { refusals, type RefusalReason } from '../../src/model/refusal.ts'
 import { createRoot } from '../fixtures/certificates.ts'
 import { openControlPlane } from '../management/control-plane.ts'
+import { bundledHub } from './bundled-hub.ts'
 import { certificates } from './certificates.ts'
 import { mistakes } from './mistakes.ts'
 import { placement } from './placement.ts'
@@ -28,6 +29,7 @@ const cases: readonly Case[] = [
   ...revoked,
   ...supposed,
   ...unread,
+  ...bundledHub,
 ]
 
 const folder = await mkdtemp(join(tmpdir(), 'hubward-why-'))

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { setTimeout as wait } from 'node:timers/promises'
 import { sasToken } from '../fixtures/sas.ts'
 import { openAmqp } from '../wire/amqp-client.ts'
 import { connectPacket, openMqtt } from '../wire/mqtt-client.ts'
 import { ask, beginSession, deviceWithKey, mqttPort, registerTopic } from '../wire/device.ts'
-import { enroll, latestUnattributed, other, register, withKey, type Case, type World } from './world.ts'
+import { enroll, found, latestUnattributed, other, register, withKey, type Case, type World } from './world.ts'
 
 /** What is wrong with the request itself. */
 export const requests: readonly Case[] = [
@@ -102,6 +103,26 @@ export const requests: readonly Case[] = [
       await once(connection, 'connection_error')
       connection.close()
       return latestUnattributed(world, 'Amqp')
+    },
+  },
+  {
+    reason: 'TokenForAnotherResource',
+    when: 'AMQP, once for two links',
+    says: /the link is for \S+, its connection is of \S+-itself/,
+    attempt: async (world, id) => {
+      const own = `${id}-itself`
+      const device = deviceWithKey(world.service, own, await enroll(world, own))
+      const connection = openAmqp(world.service, { username: device.resource, password: device.token() })
+      const address = `${world.service.idScope}/registrations/${id}`
+      connection.open_receiver({ source: address })
+      connection.open_sender({ target: address })
+      const told = await found(world, id, /the link is for/)
+      // The second link came with the first.
+      await wait(300)
+      connection.close()
+      const { value } = (await world.plane.call('GET', `/decisions?registrationId=${id}`)).json()
+      assert.equal((value as unknown[]).length, 1)
+      return told
     },
   },
   {

@@ -2,14 +2,13 @@ import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { request } from 'node:https'
 import { connect, type Socket } from 'node:net'
-import { setTimeout as wait } from 'node:timers/promises'
 import { connect as connectTls, type ConnectionOptions } from 'node:tls'
 import { promisify } from 'node:util'
 import mqtt from 'mqtt-packet'
 import { WebSocket } from 'ws'
 import { beginSession, deviceWithKey, mqttPort, registerTopic } from '../wire/device.ts'
 import { connectPacket, openMqtt, openTls, publishPacket } from '../wire/mqtt-client.ts'
-import { enroll, type Case, type Told, type World } from './world.ts'
+import { enroll, found, type Case, type World } from './world.ts'
 
 /** What comes before a request can be read, over real wires. */
 export const unread: readonly Case[] = [
@@ -222,16 +221,6 @@ function named(reason: string, when: string, says: RegExp, attempt: Attempt): Ca
       await attempt(world, id)
       return found(world, id, says)
     },
-  }
-}
-
-async function found({ plane }: World, registrationId: string, says: RegExp): Promise<Told> {
-  for (const until = Date.now() + 5000; ; await wait(50)) {
-    const { value } = (await plane.call('GET', `/decisions?registrationId=${registrationId}&limit=100`)).json()
-    const told = (value as Told[]).find(({ detail }) => says.test(detail ?? ''))
-    if (told) return told
-    if (Date.now() > until)
-      throw new Error(`${says} was not told: ${JSON.stringify((value as Told[]).map(({ detail }) => detail))}`)
   }
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:https'
 import { once } from 'node:events'
+import { setTimeout as wait } from 'node:timers/promises'
 import type { DeviceCredential } from '../../sdk/runner.ts'
 import type { HttpsAnswer, HttpsRequest } from '../fixtures/https.ts'
 import { sasToken, type TokenOptions } from '../fixtures/sas.ts'
@@ -14,6 +15,7 @@ export interface Told {
   readonly detail?: string
   readonly remedy?: string
   readonly trackingId: string
+  readonly idScope: string
   readonly registrationId: string
   readonly protocol: string
   readonly findings: readonly Readonly<Record<string, unknown>>[]
@@ -126,4 +128,15 @@ export async function latestUnattributed({ plane }: World, protocol: string): Pr
   const decision = (value as Told[]).find((told) => told.protocol === protocol)
   assert.ok(decision, `there is a record of a nameless attempt over ${protocol}`)
   return decision
+}
+
+/** The record under this ID that says so, once it is there; fails after five seconds. */
+export async function found({ plane }: World, registrationId: string, says: RegExp): Promise<Told> {
+  for (const until = Date.now() + 5000; ; await wait(50)) {
+    const { value } = (await plane.call('GET', `/decisions?registrationId=${registrationId}&limit=100`)).json()
+    const told = (value as Told[]).find(({ detail }) => says.test(detail ?? ''))
+    if (told) return told
+    if (Date.now() > until)
+      throw new Error(`${says} was not told: ${JSON.stringify((value as Told[]).map(({ detail }) => detail))}`)
+  }
 }

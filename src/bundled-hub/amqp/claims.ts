@@ -17,6 +17,7 @@ export class Claims {
   readonly #peer: Peer
   /** By resource: a new token takes the place of the old one. */
   readonly #tokens = new Map<string, string>()
+  #refused: string | undefined
 
   constructor(hub: Hub, peer: Peer) {
     this.#hub = hub
@@ -26,11 +27,26 @@ export class Claims {
   /** Take a token; false if it is not one of a policy or device of this hub, or too many are held. */
   present(text: string): boolean {
     const token = parseSasToken(text)
-    if (!token || !isOfHub(this.#hub, text)) return false
+    if (!token || !isOfHub(this.#hub, text)) {
+      this.#refused = text
+      return false
+    }
     const key = `${token.keyName} ${token.resource}`
     if (!this.#tokens.has(key) && this.#tokens.size >= mostTokens) return false
     this.#tokens.set(key, text)
     return true
+  }
+
+  /** The device or module that the token was for which was refused last, if it said so. */
+  get refusedFor(): Address | undefined {
+    return deviceOf(parseSasToken(this.#refused ?? '')?.resource ?? '')
+  }
+
+  /** Of the tokens that came, the one by which this device was most likely meant to be let in: to tell why it was not. */
+  lastFor({ deviceId }: Address): string | undefined {
+    const held = [...this.#tokens.values()]
+    const its = held.find((text) => deviceOf(parseSasToken(text)?.resource ?? '')?.deviceId === deviceId)
+    return this.#refused ?? its ?? held.at(-1)
   }
 
   /** The device or module, if this connection has proved to be it. */

@@ -16,6 +16,7 @@ import type { Address } from '../registry.ts'
 import { linkAddress } from './addresses.ts'
 import { Claims } from './claims.ts'
 import { AmqpDevice } from './device.ts'
+import { tellTurnedAway } from '../tell-turned-away.ts'
 import { noSuchLink, unauthorized } from './errors.ts'
 import { RequestChannel, type NodeAnswer } from './request-channel.ts'
 import { ServiceLinks } from './service-links.ts'
@@ -33,6 +34,7 @@ export class HubClient implements AmqpClient {
   readonly #claimsChannel: RequestChannel
   readonly #service: ServiceLinks
   readonly #devices = new Map<string, AmqpDevice>()
+  readonly #told = new Set<string>()
   #expiry: NodeJS.Timeout | undefined
 
   /** @param token that was presented before OPEN */
@@ -92,7 +94,11 @@ export class HubClient implements AmqpClient {
   #present(token: string): boolean {
     const isProof = this.#claims.present(token)
     if (isProof) this.#peer.standing?.proved()
-    else this.#peer.standing?.failed()
+    else {
+      this.#peer.standing?.failed()
+      const address = this.#claims.refusedFor
+      if (address) this.#tell(address)
+    }
     if (isProof) this.#closeAtExpiry()
     return isProof
   }
@@ -101,6 +107,7 @@ export class HubClient implements AmqpClient {
     const admitted = this.#claims.device(address)
     if (!admitted) {
       this.#peer.standing?.failed()
+      this.#tell(address)
       return unauthorized(`nothing proves that this is ${clientOf(address)}, or it is not enabled`)
     }
     this.#peer.standing?.proved()
@@ -111,6 +118,15 @@ export class HubClient implements AmqpClient {
     if (model !== undefined) device.follows(model)
     this.#closeAtExpiry()
     return device
+  }
+
+  /** A device attaches several links at once: one refusal is told once. */
+  #tell(address: Address): void {
+    const client = clientOf(address)
+    if (this.#told.has(client)) return
+    this.#told.add(client)
+    const token = this.#claims.lastFor(address)
+    tellTurnedAway(this.#hub, address, { protocol: 'Amqp', peer: this.#peer, token })
   }
 
   #close(error: AmqpError): void {

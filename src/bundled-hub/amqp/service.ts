@@ -4,6 +4,7 @@ import { readPlain, type SaslMechanisms } from '../../wire/amqp/sasl.ts'
 import type { AmqpService } from '../../wire/amqp/service.ts'
 import { admitted } from '../admission.ts'
 import type { Hub } from '../hub.ts'
+import { tellTurnedAway } from '../tell-turned-away.ts'
 import { policyToken } from '../policy-token.ts'
 import { HubClient } from './client.ts'
 
@@ -42,7 +43,10 @@ export function hubAmqp(hubs: ReadonlyMap<string, Hub>): HubAmqp {
     const [deviceId = '', moduleId = ''] = user.split('/')
     const proof = root ? policyToken(hub, password) : admitted(hub, { deviceId, moduleId }, password, peer)
     if (proof) peer.standing?.proved()
-    else peer.standing?.failed()
+    else {
+      peer.standing?.failed()
+      if (!root) tellTurnedAway(hub, { deviceId, moduleId }, { protocol: 'Amqp', peer, token: password })
+    }
     return proof ? { hub, token: password } : undefined
   }
 

@@ -1,10 +1,12 @@
 import type { MqttConnection, MqttService, ConnectOutcome } from '../../wire/mqtt/connection.ts'
 import { connack, type Connect } from '../../wire/mqtt/packets.ts'
+import { quoted } from '../../base/printable.ts'
 import { admitted } from '../admission.ts'
 import type { Hub } from '../hub.ts'
 import { clientOf } from '../identity.ts'
 import type { Address } from '../registry.ts'
 import { DeviceSession } from './session.ts'
+import { tellTurnedAway } from '../tell-turned-away.ts'
 import { openSubscriptions } from './subscriptions.ts'
 import { publicationOf, topicBase } from './topics.ts'
 
@@ -26,10 +28,26 @@ export function hubService(hubs: ReadonlyMap<string, Hub>): MqttService {
 
 function admit(hub: Hub, connect: Connect, connection: MqttConnection, rest: string): ConnectOutcome {
   if (connect.clientId === '') return { refused: connack.identifierRejected }
-  if (!isFor(connect.clientId, rest)) return notAuthorized
+  const { peer } = connection
   const address = addressOf(connect.clientId)
-  const admission = admitted(hub, address, connect.password?.toString('utf8'), connection.peer)
-  if (!admission || !mayPublishWill(connect, address)) return notAuthorized
+  const token = connect.password?.toString('utf8')
+  const refuse = (found?: string): ConnectOutcome => {
+    const why = found === undefined ? {} : { why: { reason: 'HubConnectInvalid', found } as const }
+    tellTurnedAway(hub, address, { protocol: 'Mqtt', peer, token, ...why })
+    return notAuthorized
+  }
+  if (!isFor(connect.clientId, rest)) {
+    return refuse(
+      `expected the user name ${hub.name}/{client ID}/?api-version=…, found ${quoted(connect.userName ?? '')}`,
+    )
+  }
+  const admission = admitted(hub, address, token, peer)
+  if (!admission) return refuse()
+  if (!mayPublishWill(connect, address)) {
+    return refuse(
+      `expected a will for the device's own telemetry, found the topic ${quoted(connect.will?.topic ?? '')}`,
+    )
+  }
   const { identity, credential } = admission
   const { store, present } = openSubscriptions(hub, clientOf(identity), connect.cleanSession)
   const session = new DeviceSession(hub, connection, identity, credential.expires, store, connect.will)

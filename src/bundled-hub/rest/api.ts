@@ -4,6 +4,7 @@ import type { BodyFault } from '../../wire/http/json-body.ts'
 import type { Unrouted } from '../../wire/http/router.ts'
 import type { Hub } from '../hub.ts'
 import { asRefusal, HubRefusal, refusalResponse } from '../hub-refusal.ts'
+import { tellTurnedAway } from '../tell-turned-away.ts'
 import { authorize, isDevice, type VerifiedTokens } from './authorize.ts'
 import { router, type HubRoute } from './routes.ts'
 
@@ -35,8 +36,15 @@ export function hubApi(
       authenticate: ({ request, segments, route, parameters }) => {
         const hub = hubs.get(hostOf(request))
         if (!hub) throw new HubRefusal('IotHubNotFound', 'no hub has the name in the Host header')
-        const own = route.own && isDevice(hub, request, { deviceId: parameters['device'] ?? '', moduleId: '' })
-        if (!own) authorize(hub, request, segments, route.right, tokens.get(hub.name)!)
+        const address = { deviceId: parameters['device'] ?? '', moduleId: '' }
+        if (route.own && isDevice(hub, request, address)) return hub
+        try {
+          authorize(hub, request, segments, route.right, tokens.get(hub.name)!)
+        } catch (error) {
+          const token = header(request, 'authorization')
+          if (route.own) tellTurnedAway(hub, address, { protocol: 'Http', peer: request.peer, token })
+          throw error
+        }
         return hub
       },
       authorize: ({ request }) => {
