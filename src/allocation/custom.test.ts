@@ -42,6 +42,11 @@ test('a webhook is called with its query, and its answer is JSON', async () => {
   assert.equal(shownUrl(url), `http://127.70.9.1:${port}/api/pick?****`)
 })
 
+test('a byte order mark before the answer is not looked at', async () => {
+  answer = (_, response) => response.end('\ufeff{"iotHubHostName":"a"}')
+  assert.deepEqual(await call(url), { iotHubHostName: 'a' })
+})
+
 const failures: [name: string, answers: typeof answer, message: RegExp, attempts: number][] = [
   ['400 is final', (_, response) => response.writeHead(400).end(), /^status code: 400$/, 1],
   ['500 is tried once more', (_, response) => response.writeHead(500).end(), /^status code: 500$/, 2],

@@ -1,5 +1,6 @@
 import type { Enrollment, InitialTwin } from '../model/enrollment.ts'
 import { isJsonObject, type Json, type JsonObject } from '../base/json.ts'
+import { quoted } from '../base/printable.ts'
 import { Refusal } from '../model/refusal.ts'
 import { isHub, type LinkedHub } from '../model/service.ts'
 import type { Monotonic } from '../base/time.ts'
@@ -88,8 +89,7 @@ function readAnswer(
   { readTwin }: CustomAllocation,
 ): Choice {
   if (!isJsonObject(answer)) throw new CustomFailure('the answer is not a JSON object')
-  // The documentation spells the members in more than one way. [service-wire §9.3]
-  const members = new Map(Object.entries(answer).map(([name, value]) => [name.toLowerCase(), value]))
+  const members = inAnyCase(answer)
   const hostName = members.get('iothubhostname')
   if (typeof hostName !== 'string' || hostName === '') throw new CustomFailure('the answer names no hub')
   const hub = candidates.find((candidate) => isHub(candidate, hostName))
@@ -100,11 +100,35 @@ function readAnswer(
 
 function twinOf(twin: Json | undefined, readTwin: CustomAllocation['readTwin']): InitialTwin | undefined {
   if (twin === undefined || twin === null) return undefined
-  if (!isJsonObject(twin)) throw new CustomFailure('the initialTwin in the answer is not an object')
   try {
-    return readTwin(twin)
+    return readTwin(spelledTwin(twin))
   } catch (error) {
     if (error instanceof Refusal) throw new CustomFailure(`the initialTwin in the answer: ${error.detail}`)
     throw error
   }
+}
+
+/** The documentation spells members in more than one way, and serializers do as they please. [service-wire §9.3] */
+function inAnyCase(object: JsonObject): ReadonlyMap<string, Json | undefined> {
+  return new Map(Object.entries(object).map(([name, value]) => [name.toLowerCase(), value]))
+}
+
+/** The twin as a hub spells it. A member that would be lost is a mistake of the function, and is named. */
+function spelledTwin(twin: Json): JsonObject {
+  const { tags, properties } = onlyThese(['tags', 'properties'], twin, 'initialTwin')
+  if (properties === undefined) return { tags }
+  const { desired } = onlyThese(['desired'], properties, 'initialTwin.properties')
+  return { tags, properties: { desired } }
+}
+
+/** These members of an object, in whatever case they are written. Other ones have to be null, as serializers write what is not there. */
+function onlyThese(names: readonly string[], value: Json, path: string): Readonly<Record<string, Json | undefined>> {
+  if (!isJsonObject(value)) throw new CustomFailure(`the ${path} in the answer is not an object`)
+  const found = inAnyCase(value)
+  const foreign = Object.keys(value).find((name) => !names.includes(name.toLowerCase()) && value[name] !== null)
+  if (foreign !== undefined)
+    throw new CustomFailure(
+      `the ${path} in the answer has the member ${quoted(foreign, 40)}, which no initial twin has`,
+    )
+  return Object.fromEntries(names.map((name) => [name, found.get(name) ?? undefined]))
 }

@@ -98,6 +98,8 @@ export function x509(
       certificateInfo: infoOf(certificate),
       signingCertificateInfo: infoOf(signingCertificate),
       certificate,
+      // The name by which functions written for the real service read it. [service-wire §9.3]
+      clientCertificate: certificate,
       chain: Array.isArray(chain) ? [certificate, ...chain] : undefined,
     }),
 

@@ -24,12 +24,12 @@ export const deepestJson = 64
 
 /**
  * The JSON text as a value, or undefined if it is not JSON, deeper than `deepestJson` levels, or has a number that no double
- * holds. Every member is kept as a member of its own, one that is called `__proto__` too.
+ * holds. Every member is kept as a member of its own, one that is called `__proto__` too. A byte order mark before it is not looked at.
  */
 export function parseJson(text: string): Json | undefined {
   if (boundsFault(text)) return undefined
   try {
-    return JSON.parse(text) as Json
+    return JSON.parse(text.startsWith('\ufeff') ? text.slice(1) : text) as Json
   } catch {
     return undefined
   }

@@ -1,5 +1,6 @@
 import { createHmac, createSecretKey, timingSafeEqual, type KeyObject } from 'node:crypto'
 import { inspect } from 'node:util'
+import { bytesOfBase64 } from './base64.ts'
 
 /**
  * Key material that cannot be shown by accident: printing, JSON and inspection say `[secret]`; only `reveal` gives the
@@ -15,9 +16,8 @@ export class Secret {
 
   /** The secret written as base64, or undefined if the text is not canonical base64 of at least one byte. */
   static fromBase64(text: string): Secret | undefined {
-    const bytes = Buffer.from(text, 'base64')
-    const same = bytes.toString('base64').replace(/={1,2}$/, '') === text.trim().replace(/={1,2}$/, '')
-    return bytes.length > 0 && same ? new Secret(bytes) : undefined
+    const bytes = bytesOfBase64(text.trim())
+    return bytes && bytes.length > 0 ? new Secret(bytes) : undefined
   }
 
   /** HMAC-SHA256 under this secret. A KeyObject is kept: hashing with a Buffer key is five times slower on Node 24. */

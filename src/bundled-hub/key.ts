@@ -1,5 +1,6 @@
 import { createHmac, createSecretKey, randomBytes, type KeyObject } from 'node:crypto'
 import { inspect } from 'node:util'
+import { bytesOfBase64 } from '../base/base64.ts'
 
 /** A symmetric key that cannot be shown by accident: printing, JSON and inspection say `[key]`; only `reveal` gives it. */
 export class Key {
@@ -12,11 +13,9 @@ export class Key {
 
   /** The key written as base64 of 16 to 64 bytes; undefined if the text is not. [service-wire §14.1] */
   static fromBase64(text: string): Key | undefined {
-    const bytes = Buffer.from(text, 'base64')
-    const canonical = bytes.toString('base64')
-    if (bytes.length < 16 || bytes.length > 64 || canonical.replace(/={1,2}$/, '') !== text.replace(/={1,2}$/, ''))
-      return undefined
-    return new Key(canonical)
+    const bytes = bytesOfBase64(text)
+    if (!bytes || bytes.length < 16 || bytes.length > 64) return undefined
+    return new Key(bytes.toString('base64'))
   }
 
   /** A key as our own database holds it. */

@@ -89,6 +89,7 @@ test('an X.509 device: its certificate stands in the request', async () => {
   assert.equal((x509['certificateInfo'] as Json)['subjectName'], `CN=${id}`)
   assert.equal((x509['chain'] as string[]).length, 1)
   assert.equal((x509['chain'] as string[])[0], x509['certificate'])
+  assert.equal(x509['clientCertificate'], x509['certificate'], 'as published functions read it')
 })
 
 test('a device of an X.509 group: its chain and the certificate that vouches for it stand in the request', async () => {
@@ -127,6 +128,18 @@ test('the answer’s twin and payload are the device’s; without a twin it gets
   assert.deepEqual((await deviceAt(service, 0, id))?.desired, { from: 'enrollment' })
 })
 
+test('members of the answer are read in any case, at every depth', async () => {
+  answer = () => ({
+    body: {
+      IotHubHostName: first,
+      InitialTwin: { Tags: { a: 1 }, Properties: { Desired: { Kept: 'As It Is' }, reported: null } },
+    },
+  })
+  const { id } = await provision({})
+  const device = await deviceAt(service, 0, id)
+  assert.deepEqual([device?.tags, device?.desired], [{ a: 1 }, { Kept: 'As It Is' }])
+})
+
 test('a device that is never to move is asked about with its own hub alone, and gets its payload', async () => {
   const entry = { reprovisionPolicy: { updateHubAssignment: false, migrateDeviceData: true } }
   const device = await provision({ entry })
@@ -161,6 +174,11 @@ const failures: [name: string, answers: typeof answer, message: string | RegExp]
     'a twin that no hub takes',
     () => ({ body: { iotHubHostName: first, initialTwin: { tags: { 'a.b': 1 } } } }),
     /^Custom allocation failed \(the initialTwin in the answer: initialTwin\.tags /,
+  ],
+  [
+    'a twin with a member that no twin has',
+    () => ({ body: { iotHubHostName: first, initialTwin: { properties: { wanted: { a: 1 } } } } }),
+    'Custom allocation failed (the initialTwin.properties in the answer has the member "wanted", which no initial twin has)',
   ],
 ]
 for (const [name, answers, message] of failures) {

@@ -17,7 +17,7 @@ export async function readJsonBody(
   if (body.length === 0) return { json: undefined }
   const type = header(request, 'content-type')
   if (mediaTypes === 'json' && type !== undefined && !jsonType.test(type.trim())) return { fault: 'mediaType' }
-  const text = body.toString('utf8').replace(/^\ufeff/, '')
+  const text = body.toString('utf8')
   const json = parseJson(text)
   return json === undefined ? { fault: { notJson: jsonFault(text) } } : { json }
 }
