@@ -18,6 +18,7 @@ import { managementApi } from '../transport/management-api/management-api.ts'
 import { openManagementListener, type ManagementListener } from '../transport/management-api/management-listener.ts'
 import { policyRoutes } from '../transport/management-api/policy-routes.ts'
 import { providerRoutes } from '../transport/management-api/provider-routes.ts'
+import { resourceManagerRoutes } from '../transport/management-api/resource-manager-routes.ts'
 import { revocationRoutes } from '../transport/management-api/revocation-routes.ts'
 import type { ManagementRoute } from '../transport/management-api/route.ts'
 import { usageRoutes } from '../transport/management-api/usage-routes.ts'
@@ -104,6 +105,7 @@ function routesOf(
     ...caCertificateRoutes(store, clock, limits),
     ...accessRoutes(store, clock),
     ...providerRoutes(),
+    ...resourceManagerRoutes(store),
     ...revocationRoutes({ store, clock, hubs: patiently, fetchList }),
     ...decisionRoutes({ store, written: journal.written }),
     ...whatIfRoutes({ ...clocks, store, attestation, allocation }),

@@ -40,7 +40,7 @@ export function managementApi(parts: ManagementApiParts): HttpApi {
   const { clock, log, store, authority, routes } = parts
   return httpApi<ManagementRoute, Principal | undefined, ProvisioningService | undefined, ManagementAnswer>(
     {
-      router: routerOf(routes, { idleSlashes: 'all' }),
+      router: routerOf(routes, { idleSlashes: 'all', doubledSlashes: true }),
       largestBody,
       bodies: 'anyType',
       refusal: (why, request) => requestRefusal(why, request, largestBody),

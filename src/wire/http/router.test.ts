@@ -86,6 +86,14 @@ test('a word of the path goes before a parameter that could be it, for its own m
   assert.deepEqual(parametersOf('GET', '/devices/query'), { device: 'query' })
 })
 
+test('two slashes are one only where an API says so', () => {
+  const joined = routerOf<HttpRoute>(routes, { idleSlashes: 'all', doubledSlashes: true })
+  for (const path of ['//devices/a', '/devices//a', '///devices///a//']) {
+    const found = joined.find('GET', path)
+    assert.deepEqual(isRouted(found) && { ...found.parameters }, { device: 'a' }, path)
+  }
+})
+
 test('a parameter may be empty only where an API says so', () => {
   const empty = routerOf<HttpRoute>(routes, { idleSlashes: 'all', emptyParameters: true }).find(
     'GET',

@@ -34,6 +34,8 @@ export interface Router<R extends HttpRoute> {
 export interface Matching {
   /** How many slashes at the end of a path say nothing. */
   readonly idleSlashes: 'none' | 'one' | 'all'
+  /** Two slashes are one, as where a client joins a base that ends with one and a path that begins with one. */
+  readonly doubledSlashes?: boolean
   /** A parameter may be empty, as between two slashes; else there is nothing at such a path. */
   readonly emptyParameters?: boolean
 }
@@ -66,7 +68,8 @@ export function routerOf<R extends HttpRoute>(routes: readonly R[], matching: Ma
   }
 }
 
-function segmentsOf(path: string, { idleSlashes }: Matching): readonly string[] | undefined {
+function segmentsOf(asked: string, { idleSlashes, doubledSlashes }: Matching): readonly string[] | undefined {
+  const path = doubledSlashes ? asked.replaceAll(/\/{2,}/g, '/') : asked
   const one = path.endsWith('/') ? path.slice(0, -1) : path
   const told = { none: path, one, all: withoutTrailingSlashes(path) }[idleSlashes]
   try {
