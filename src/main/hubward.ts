@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import { bearerAuthority } from '../access/authority.ts'
 import type { Clocks } from '../base/time.ts'
 import { firstInstance, type FirstInstance } from '../instances/first-instance.ts'
+import { inTurn } from '../instances/in-turn.ts'
 import type { Listener } from '../transport/device-listener.ts'
 import type { ManagementListener } from '../transport/management-api/management-listener.ts'
 import type { ServerCertificate } from './certificates.ts'
@@ -81,17 +82,21 @@ export async function openHubward(
   }
 }
 
-/** Looks for another certificate than the one that is served, and has it served by these. */
+/**
+ * Looks for another certificate than the one that is served, and has it served by these: one look after the other, so that none
+ * serves what it made before an instance was there that a later one has seen.
+ */
 function renewing(
   certificate: ServerCertificate,
   look: () => Promise<ServerCertificate>,
   servers: readonly { readonly renew: (renewed: ServerCertificate) => void }[],
 ): () => Promise<void> {
   let served = certificate
-  return async () => {
+  const renew = async (): Promise<void> => {
     const renewed = await look()
     if (renewed.certificate === served.certificate) return
     for (const server of servers) server.renew(renewed)
     served = renewed
   }
+  return () => inTurn(servers, 'certificate', renew)
 }

@@ -87,6 +87,18 @@ describe('at a bound', () => {
     assert.equal(doors.counts().connections.proven, 2)
   })
 
+  test('those of one address displace each other, not whoever has just come from another', () => {
+    const { connect } = underTest({ connections: 4 })
+    const flood = Array.from({ length: 3 }, () => connect('192.0.2.1'))
+    const other = connect('198.51.100.1')
+    for (let count = 0; count < 100; count++) flood.push(connect('192.0.2.1'))
+    assert.ok(other.isOpen)
+    assert.equal(flood.filter(({ isOpen }) => isOpen).length, 3)
+    assert.ok(flood.at(-1)?.isOpen)
+    connect('203.0.113.1')
+    assert.ok(!other.isOpen, 'a newcomer that has nobody of its own displaces the oldest')
+  })
+
   test('those that say nothing displace each other, not one that goes on', () => {
     const { connect } = underTest({ connections: 20 })
     const silent = Array.from({ length: 19 }, () => connect('192.0.2.1'))

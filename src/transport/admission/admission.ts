@@ -58,6 +58,9 @@ interface Held {
 /** Scopes that a newcomer is about to come into. */
 type Entered = { readonly [of in 'everybody' | 'network' | 'address']?: Scope<Held> }
 
+/** Those of the address that a newcomer connects from. */
+type Own = Scope<Held> | undefined
+
 /** Addresses and as many networks that have no connection, of those that are known and of those that are not. */
 const mostRemembered = 20_000
 /** Milliseconds from a refused proof until its connection is cut, unless a good one comes. */
@@ -82,7 +85,8 @@ export function admission(bounds: Bounds, monotonic: Monotonic, tell: (told: Tur
   function accept(socket: Connectable, peerAddress: string): AdmittedConnection | undefined {
     const held: Held = { socket, stage: 'silent', since: monotonic(), preface: 0, gone: false }
     const local = isLocal(peerAddress) ? bounds.localConnections : 0
-    if (!hasRoom(held, { everybody }, local)) return undefined
+    const own = bounds.isShared(peerAddress) ? undefined : addresses.live(originOf(peerAddress).address)
+    if (!hasRoom(held, { everybody }, { more: local, own })) return undefined
     everybody.add(held, held.stage)
     return {
       comesFrom: (remoteAddress, preface = 0) => {
@@ -130,12 +134,15 @@ export function admission(bounds: Bounds, monotonic: Monotonic, tell: (told: Tur
     return rateFor(bounds[cause], monotonic() - address.provedAt < knownFor)
   }
 
-  /** Whether there is room for one more; it is made where that is possible. */
-  function hasRoom(newcomer: Held, entered: Entered, more = 0): boolean {
+  /**
+   * Whether there is room for one more; it is made where that is possible. Where all together are too many, one of the newcomer's own
+   * address gives way first: so a flood from one address displaces itself, and not whoever has just come from another.
+   */
+  function hasRoom(newcomer: Held, entered: Entered, { more = 0, own }: { more?: number; own?: Own } = {}): boolean {
     return meetable.every(({ cause, of, counted }) => {
       const scope = entered[of]
       if (!scope || scope.count(counted) < bounds[cause] + (cause === 'connections' ? more : 0)) return true
-      return displace(scope, counted, cause) || refuse(newcomer, cause)
+      return (own && displace(own, counted, cause)) || displace(scope, counted, cause) || refuse(newcomer, cause)
     })
   }
 

@@ -24,6 +24,11 @@ export class Scopes<Connection> {
     return scope
   }
 
+  /** The scope of this name, if there are connections in it. */
+  live(name: string): Scope<Connection> | undefined {
+    return this.#live.get(name)
+  }
+
   /** To be called when a connection has left the scope, or did not come in. */
   leave(name: string): void {
     const scope = this.#live.get(name)
