@@ -32,6 +32,11 @@ export type Credential =
   /** Nothing but words of one kind, as of a TPM that asks for its challenge. */
   | { readonly kind: 'claim'; readonly claim: Claim }
 
+/** What comes with every connection: the client certificate of its TLS handshake, leaf first, if it had one. */
+export function certificateCredential(chain: readonly Buffer[]): Credential {
+  return chain.length > 0 ? { kind: 'certificate', chain } : { kind: 'none' }
+}
+
 /** What a device says of itself in the words of one kind of attestation, which alone knows what else stands here. */
 export interface Claim {
   /** The kind's type. */

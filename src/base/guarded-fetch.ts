@@ -1,5 +1,6 @@
 import { AddressDenied, type Allowed } from './guarded-lookup.ts'
-import { AnswerTooLong, codeOf, outgoing } from './outgoing.ts'
+import { codeOf } from './error-code.ts'
+import { AnswerTooLong, outgoing } from './outgoing.ts'
 
 /** What may be fetched, and how much of it. */
 export interface FetchBounds {

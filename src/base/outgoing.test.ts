@@ -6,7 +6,8 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { after, test } from 'node:test'
 import { createRoot, type Authority } from '../../test/fixtures/certificates.ts'
 import { AddressDenied } from './guarded-lookup.ts'
-import { AnswerTooLong, codeOf, outgoing, trusting, type OutgoingCall } from './outgoing.ts'
+import { codeOf } from './error-code.ts'
+import { AnswerTooLong, outgoing, trusting, type OutgoingCall } from './outgoing.ts'
 
 const closing: (() => void)[] = []
 after(() => closing.forEach((close) => close()))

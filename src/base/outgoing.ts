@@ -122,8 +122,3 @@ async function read(answer: IncomingMessage, longest: number): Promise<OutgoingA
   }
   return { status: answer.statusCode ?? 0, headers: answer.headers, body: Buffer.concat(parts) }
 }
-
-/** What the network said, such as `ECONNREFUSED`; undefined if it is something else that failed. */
-export function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined
-}

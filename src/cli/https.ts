@@ -1,4 +1,5 @@
-import { codeOf, outgoing } from '../base/outgoing.ts'
+import { codeOf } from '../base/error-code.ts'
+import { outgoing } from '../base/outgoing.ts'
 import { CommandFailure } from './failure.ts'
 
 /** A request over HTTPS, and where it goes. */

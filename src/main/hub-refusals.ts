@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Credential } from '../attestation/attestation.ts'
+import { certificateCredential, type Credential } from '../attestation/attestation.ts'
 import type { RefusedClient } from '../bundled-hub/turned-away.ts'
 import type { Undiagnosed } from '../model/decision.ts'
 import { Refusal } from '../model/refusal.ts'
@@ -31,11 +31,7 @@ export function hubRefusals(
   async function record({ hub, client, protocol, peer, token, why }: RefusedClient): Promise<void> {
     const linked = await linkedTo(hub, client)
     const { remoteAddress, certificateChain: chain } = peer
-    const credential: Credential = token
-      ? { kind: 'token', token }
-      : chain.length > 0
-        ? { kind: 'certificate', chain }
-        : { kind: 'none' }
+    const credential: Credential = token ? { kind: 'token', token } : certificateCredential(chain)
     const attempt = {
       trackingId: randomUUID(),
       idScope: linked ?? '',

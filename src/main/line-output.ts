@@ -1,4 +1,5 @@
 import { write, writeSync } from 'node:fs'
+import { codeOf } from '../base/error-code.ts'
 
 /** Takes lines, each with its line end; never throws. */
 export interface Output {
@@ -69,7 +70,7 @@ export function outputTo(descriptor: number): Output {
         try {
           current = current.subarray(writeSync(descriptor, current))
         } catch (error) {
-          if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) return
+          if (codeOf(error) !== 'EAGAIN') return
           tries++
           Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, soon)
         }

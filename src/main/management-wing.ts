@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { codeOf } from '../base/error-code.ts'
 import { renewAdministratorToken } from '../access/access-tokens.ts'
 import type { Authority } from '../access/principal.ts'
 import type { Clock } from '../base/time.ts'
@@ -80,7 +81,7 @@ export async function openManagementWing(
   try {
     return closing.use(await open(configuration.managementPort))
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error
+    if (codeOf(error) !== 'EADDRINUSE') throw error
     const listener = closing.use(await open(0))
     log.warn(`Port ${configuration.managementPort} of ${address} is taken: the control plane is at ${listener.port}.`)
     return listener

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { Credential, Device, ProvenIdentity } from '../attestation/attestation.ts'
+import { certificateCredential, type Credential, type Device, type ProvenIdentity } from '../attestation/attestation.ts'
 import { registrationKey } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { Operation } from '../model/registration.ts'
@@ -29,7 +29,7 @@ export function deviceAmqp(transport: DeviceTransport): AmqpService<ProvenIdenti
     hostName: 'gateway000000',
     mechanisms: (peer) => deviceSasl(transport, peer),
     open: (authenticated, peer, opening) => {
-      const identity = authenticated ?? { credential: certificateOf(peer) }
+      const identity = authenticated ?? { credential: certificateCredential(peer.certificateChain) }
       try {
         refuseNameless(identity.credential, transport)
         return answeringClient(answering(identity, peer, transport), transport.answerDelay, opening)
@@ -39,10 +39,6 @@ export function deviceAmqp(transport: DeviceTransport): AmqpService<ProvenIdenti
       }
     },
   }
-}
-
-function certificateOf({ certificateChain: chain }: Peer): Credential {
-  return chain.length > 0 ? { kind: 'certificate', chain } : { kind: 'none' }
 }
 
 /** Who can be no device whatever it asks for hears so before it waits for a link. */

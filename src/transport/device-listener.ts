@@ -1,4 +1,5 @@
 import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https'
+import { codeOf } from '../base/error-code.ts'
 import type { Server, Socket } from 'node:net'
 import { createServer as createTlsServer, Server as TlsServer, type TLSSocket } from 'node:tls'
 import type { Duplex } from 'node:stream'
@@ -273,10 +274,6 @@ function portOf([first]: readonly Server[]): number {
   const address = first?.address()
   if (typeof address !== 'object' || !address) throw new Error('the server is not listening')
   return address.port
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined
 }
 
 /** Take nothing new, let what is under way finish, then end what is still connected, and cut what does not end. */

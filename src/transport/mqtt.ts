@@ -1,4 +1,4 @@
-import type { Credential } from '../attestation/attestation.ts'
+import { certificateCredential, type Credential } from '../attestation/attestation.ts'
 import { isRegistrationId, registrationKey } from '../model/identifiers.ts'
 import { Refusal } from '../model/refusal.ts'
 import type { DeviceRequest } from '../registration/admit.ts'
@@ -190,7 +190,7 @@ function readUserName(userName: string): Identity | undefined {
 
 function credentialOf({ password }: Connect, { peer }: MqttConnection): Credential {
   if (password && password.length > 0) return { kind: 'token', token: password.toString('utf8') }
-  return peer.certificateChain.length > 0 ? { kind: 'certificate', chain: peer.certificateChain } : { kind: 'none' }
+  return certificateCredential(peer.certificateChain)
 }
 
 /** What is wrong on the face of it is refused here; credentials are checked at register, as the real service does. [device-wire §3.1] */

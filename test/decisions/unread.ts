@@ -200,27 +200,18 @@ type Attempt = (world: World, id: string) => Promise<void>
 
 /** Whoever comes says no registration ID: its record is known by what it says. */
 function unreadCase(reason: string, when: string, says: RegExp, attempt: Attempt): Case {
-  return {
-    reason,
-    when,
-    says,
-    attempt: async (world, id) => {
-      await attempt(world, id)
-      return found(world, '', says)
-    },
-  }
+  return { reason, when, says, attempt: followed(attempt, says, () => '') }
 }
 
 /** The client says its ID, and its record is found by that at every instance. */
 function named(reason: string, when: string, says: RegExp, attempt: Attempt): Case {
-  return {
-    reason,
-    when,
-    says,
-    attempt: async (world, id) => {
-      await attempt(world, id)
-      return found(world, id, says)
-    },
+  return { reason, when, says, attempt: followed(attempt, says, (id) => id) }
+}
+
+function followed(attempt: Attempt, says: RegExp, nameOf: (id: string) => string): Case['attempt'] {
+  return async (world, id) => {
+    await attempt(world, id)
+    return found(world, nameOf(id), says)
   }
 }
 

@@ -1,6 +1,7 @@
 import { AddressDenied, type Allowed } from '../../base/guarded-lookup.ts'
 import { parseJson } from '../../base/json.ts'
-import { AnswerTooLong, codeOf, outgoing, trusting, type OutgoingAnswer } from '../../base/outgoing.ts'
+import { codeOf } from '../../base/error-code.ts'
+import { AnswerTooLong, outgoing, trusting, type OutgoingAnswer } from '../../base/outgoing.ts'
 import { CustomFailure, type Ask } from '../custom.ts'
 
 /** What a deployment decides about webhooks. */

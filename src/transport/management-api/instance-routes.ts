@@ -1,4 +1,5 @@
 import type { JsonObject } from '../../base/json.ts'
+import { visibleInstances } from './visible-instances.ts'
 import { quoted } from '../../base/printable.ts'
 import { instanceJson, resourceOf } from '../../instances/instance-resource.ts'
 import { deleteInstance, putInstance, retagInstance, type Administration } from '../../instances/instances.ts'
@@ -25,16 +26,7 @@ export function instanceRoutes(parts: Administration): readonly ManagementRoute[
     instanceJson(service, await store.linkedHubs.all(service.idScope), deviceHost)
 
   const list = async ({ principal, parameters }: ManagementCall): Promise<ManagementAnswer> => {
-    const { subscription, group } = parameters
-    const visible = (await store.services.all()).filter((service) => {
-      const { subscriptionId, resourceGroup } = resourceOf(service)
-      return (
-        principal &&
-        may(principal, 'read', service.name) &&
-        subscriptionId.toLowerCase() === subscription?.toLowerCase() &&
-        (group === undefined || resourceGroup.toLowerCase() === group.toLowerCase())
-      )
-    })
+    const visible = await visibleInstances(store, principal, parameters)
     return { json: { value: await Promise.all(visible.map(shown)) } }
   }
 

@@ -1,10 +1,10 @@
 import type { JsonObject } from '../../base/json.ts'
 import { defaultResource, resourceOf } from '../../instances/instance-resource.ts'
-import { may } from '../../access/principal.ts'
 import type { ProvisioningService } from '../../model/service.ts'
 import { Refusal } from '../../model/refusal.ts'
 import type { Store } from '../../store/store.ts'
 import type { ManagementCall, ManagementRoute } from './route.ts'
+import { visibleInstances } from './visible-instances.ts'
 
 /** The provider's versions that its clients choose from. [service-wire §8.1] */
 const apiVersions = ['2022-12-12', '2022-02-05', '2021-10-15', '2020-03-01', '2020-01-01', '2018-01-22', '2017-11-15']
@@ -15,8 +15,7 @@ const apiVersions = ['2022-12-12', '2022-02-05', '2021-10-15', '2020-03-01', '20
  * them that the caller may read. [service-wire §8.2]
  */
 export function resourceManagerRoutes(store: Store): readonly ManagementRoute[] {
-  const visible = async ({ principal }: ManagementCall): Promise<readonly ProvisioningService[]> =>
-    (await store.services.all()).filter(({ name }) => principal && may(principal, 'read', name))
+  const visible = ({ principal, parameters }: ManagementCall) => visibleInstances(store, principal, parameters)
   const answer = (
     path: string,
     operationName: string,
@@ -38,7 +37,7 @@ export function resourceManagerRoutes(store: Store): readonly ManagementRoute[] 
       '/subscriptions/:subscription/resourcegroups',
       'ListResourceGroups',
       async (call, { subscription: id = '' }) => {
-        const services = inSubscription(id, await visible(call))
+        const services = await visible(call)
         const names = new Set(services.map((service) => resourceOf(service).resourceGroup))
         return { value: [...names].map((name) => resourceGroup(id, name, services)) }
       },
@@ -46,8 +45,7 @@ export function resourceManagerRoutes(store: Store): readonly ManagementRoute[] 
     answer(
       '/subscriptions/:subscription/resourcegroups/:group',
       'GetResourceGroup',
-      async (call, { subscription: id = '', group = '' }) =>
-        resourceGroup(id, group, inSubscription(id, await visible(call))),
+      async (call, { subscription: id = '', group = '' }) => resourceGroup(id, group, await visible(call)),
     ),
     answer('/subscriptions/:subscription/providers', 'ListProviders', async (_, { subscription: id = '' }) => ({
       value: [provider(id)],
@@ -89,8 +87,4 @@ function provider(subscriptionId: string): JsonObject {
     registrationState: 'Registered',
     resourceTypes: types.map((resourceType) => ({ resourceType, locations: [], apiVersions })),
   }
-}
-
-function inSubscription(id: string, services: readonly ProvisioningService[]): readonly ProvisioningService[] {
-  return services.filter((service) => resourceOf(service).subscriptionId.toLowerCase() === id.toLowerCase())
 }

@@ -1,6 +1,7 @@
+import { codeOf } from '../../base/error-code.ts'
 import { quoted } from '../../base/printable.ts'
 import { Refusal } from '../../model/refusal.ts'
-import { readClientHello, type ClientHello } from '../../wire/client-hello.ts'
+import type { ClientHello } from '../../wire/client-hello.ts'
 
 /**
  * Why a TLS handshake failed, with what the client offered; undefined if there is nothing to tell, because whoever came left
@@ -8,15 +9,15 @@ import { readClientHello, type ClientHello } from '../../wire/client-hello.ts'
  *
  * @param error as Node tells it of a `tlsClientError`; undefined if the client only left
  * @param first the first bytes that came
+ * @param hello what they are; undefined if they are no ClientHello
  */
-export function handshakeRefusal(error: unknown, first: Buffer): Refusal | undefined {
-  const hello = readClientHello(first)
-  const { code, message } = thrownOf(error)
+export function handshakeRefusal(error: unknown, first: Buffer, hello: ClientHello | undefined): Refusal | undefined {
+  const code = codeOf(error) ?? ''
   if (!hello) {
     if (first.length === 0 || !code.startsWith('ERR_SSL')) return undefined
     return new Refusal('TlsMissing', `expected a TLS handshake, found ${spoken(first)}`)
   }
-  const clientsAlert = Number(/SSL alert number (\d+)/.exec(message)?.[1])
+  const clientsAlert = Number(/SSL alert number (\d+)/.exec(String(error))?.[1])
   if (!Number.isNaN(clientsAlert)) {
     const found = `the client ended the TLS handshake with ${alertOf(clientsAlert)}`
     return untrusting.has(clientsAlert)
@@ -31,11 +32,6 @@ export function handshakeRefusal(error: unknown, first: Buffer): Refusal | undef
   const alert = ourAlerts[code]
   const told = alert === undefined ? '' : ` (it was told ${alertOf(alert)})`
   return new Refusal('TlsHandshakeFailed', `${reasonOf(error)}${told}; ${offerOf(hello)}`)
-}
-
-/** The name that the client dialled (SNI); undefined if it named none. */
-export function dialledName(first: Buffer): string | undefined {
-  return readClientHello(first)?.serverName
 }
 
 /** Alerts by which a client says that it does not believe the server's certificate. [RFC 8446 §6.2] */
@@ -106,11 +102,6 @@ function spoken(first: Buffer): string {
   if (text.startsWith('PROXY ') || text.startsWith('\r\n\r\n\0\r\nQUIT\n'))
     return 'the PROXY protocol, from an address that is not among the proxies'
   return `${quoted(text.slice(0, 24))}`
-}
-
-function thrownOf(error: unknown): { readonly code: string; readonly message: string } {
-  if (!(error instanceof Error)) return { code: '', message: String(error) }
-  return { code: 'code' in error ? String(error.code) : '', message: error.message }
 }
 
 function reasonOf(error: unknown): string {

@@ -1,10 +1,11 @@
 import type { Duplex } from 'node:stream'
+import { codeOf } from '../../base/error-code.ts'
 import type { Peer } from '../../base/peer.ts'
 import type { Unread } from './unread.ts'
 
 /** Answer what is no HTTP as Node would, and tell of it; false if the connection only broke. */
 export function endMalformed(error: Error, socket: Duplex, peer: Peer | undefined, { http }: Unread): boolean {
-  const code = 'code' in error ? String(error.code) : ''
+  const code = codeOf(error) ?? ''
   const late = code === 'ERR_HTTP_REQUEST_TIMEOUT'
   if (!peer || !socket.writable || !(late || code.startsWith('HPE_'))) {
     socket.destroy()

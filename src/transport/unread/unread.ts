@@ -1,12 +1,14 @@
-import type { Credential } from '../../attestation/attestation.ts'
+import { certificateCredential } from '../../attestation/attestation.ts'
 import type { Breach } from '../../base/breach.ts'
+import { codeOf } from '../../base/error-code.ts'
 import type { Peer } from '../../base/peer.ts'
 import { quoted, shown } from '../../base/printable.ts'
 import type { Protocol } from '../../model/decision.ts'
 import { Refusal, type RefusalReason } from '../../model/refusal.ts'
 import type { Registrar } from '../../registration/registrar.ts'
+import { readClientHello } from '../../wire/client-hello.ts'
 import { newTrackingId } from '../device-transport.ts'
-import { dialledName, handshakeRefusal } from './handshake.ts'
+import { handshakeRefusal } from './handshake.ts'
 
 /** Tells of connections that ended before a request on them could be read, one record each. */
 export interface Unread {
@@ -24,7 +26,6 @@ export interface Unread {
 export function unread({ turnedAway }: Pick<Registrar, 'turnedAway'>): Unread {
   function tell(refusal: Refusal, protocol: Protocol, from: From, clientId = ''): void {
     const { certificateChain: chain = [], remoteAddress, serverName } = from
-    const credential: Credential = chain.length > 0 ? { kind: 'certificate', chain } : { kind: 'none' }
     const dialled = serverName === undefined ? '' : `, which dialled ${shown(serverName, 128)}`
     const detail = `${refusal.detail}; from ${remoteAddress}${dialled}`
     const attempt = {
@@ -34,7 +35,7 @@ export function unread({ turnedAway }: Pick<Registrar, 'turnedAway'>): Unread {
       protocol,
       userAgent: '',
       remoteAddress,
-      credential,
+      credential: certificateCredential(chain),
       asked: 'connect',
     } as const
     turnedAway(attempt, new Refusal(refusal.reason, detail))
@@ -44,8 +45,9 @@ export function unread({ turnedAway }: Pick<Registrar, 'turnedAway'>): Unread {
 
   return {
     handshake: (error, protocol, remoteAddress, first) => {
-      const refusal = handshakeRefusal(error, first)
-      if (refusal) tell(refusal, protocol, { remoteAddress, serverName: dialledName(first) })
+      const hello = readClientHello(first)
+      const refusal = handshakeRefusal(error, first, hello)
+      if (refusal) tell(refusal, protocol, { remoteAddress, serverName: hello?.serverName })
     },
     broken: ({ of, found, clientId }, protocol, peer) => {
       const reason = of === 'version' ? ofVersion[protocol] : ofProtocol[protocol]
@@ -58,8 +60,8 @@ export function unread({ turnedAway }: Pick<Registrar, 'turnedAway'>): Unread {
     },
     webSocket: (found, peer) => telling('WebSocketInvalid', found, 'Http', peer),
     http: (error, peer) => {
-      const code = 'code' in error ? String(error.code) : ''
-      telling('HttpMalformed', `expected an HTTP/1.1 request, found ${quoted(error.message)} (${code})`, 'Http', peer)
+      const found = `${quoted(error.message)} (${codeOf(error) ?? ''})`
+      telling('HttpMalformed', `expected an HTTP/1.1 request, found ${found}`, 'Http', peer)
     },
   }
 }
