@@ -60,12 +60,13 @@ async function run(hub: Hub, job: Job, isEnded: () => boolean): Promise<void> {
   }
   const deadline = hub.clock() + job.longest * 1000
   const query = conditionQuery(job.condition)
+  const act = actionOf(hub, job)
   const counts = { succeeded: 0, failed: 0 }
   let after: readonly [string, string] | undefined = ['', '']
   while (after) {
     if (isEnded() || findJob(hub.database, hub.name, job.jobId)?.status !== 'running') return
     const { items, last } = await twinPage(hub, query, after, atOnce)
-    const outcomes = await Promise.all(items.map(({ deviceId }) => perform(hub, job, String(deviceId))))
+    const outcomes = await Promise.all(items.map(({ deviceId }) => succeeds(act, String(deviceId))))
     for (const isDone of outcomes) counts[isDone ? 'succeeded' : 'failed']++
     after = last
     if (!after || hub.clock() <= deadline) continue
@@ -89,16 +90,22 @@ async function written(hub: Hub, writes: readonly Write[], isEnded: () => boolea
   }
 }
 
-/** True if it was done. A device that is not connected, or gone, is no fault of the job. */
-async function perform(hub: Hub, { type, task }: Job, deviceId: string): Promise<boolean> {
-  const address: Address = { deviceId, moduleId: '' }
+type Action = (device: Address) => Promise<unknown>
+
+/** What a job does to each device. */
+function actionOf(hub: Hub, { type, task }: Job): Action {
+  if (type === 'scheduleUpdateTwin') {
+    const { tags, desired } = twinChange(task)
+    return (device) => patchTwin(hub, device, { tags, desired }, '*')
+  }
+  const method = { ...directMethod(task), connectTimeout: 0 }
+  return (device) => invoke(hub, device, method)
+}
+
+/** Do it to a device; true if it was done. A device that is not connected, or gone, is no fault of the job. */
+async function succeeds(act: Action, deviceId: string): Promise<boolean> {
   try {
-    if (type === 'scheduleUpdateTwin') {
-      const { tags, desired } = twinChange(task)
-      await patchTwin(hub, address, { tags, desired }, '*')
-    } else {
-      await invoke(hub, address, { ...directMethod(task), connectTimeout: 0 })
-    }
+    await act({ deviceId, moduleId: '' })
     return true
   } catch (thrown) {
     if (asRefusal(thrown) instanceof HubRefusal) return false
